@@ -1,0 +1,1 @@
+//! What every control-plane process is built from.

@@ -1,0 +1,1 @@
+//! Destination service: tells proxies where a request goes.

@@ -1,0 +1,1 @@
+//! Identity service: the certificate authority of the workloads.

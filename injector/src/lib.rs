@@ -1,0 +1,1 @@
+//! Injector: adds the proxy to pods.

@@ -1,0 +1,1 @@
+//! Policy service: inbound and outbound policy for proxies.

@@ -1,0 +1,42 @@
+//! `cargo xtask`: everything a contributor or CI does around `cargo build`.
+//!
+//! Each sub-command does its own set-up on a fresh machine, so that the README
+//! can promise one command. What is downloaded or built is kept below `.cache/`.
+
+mod check;
+mod generate;
+mod progress;
+mod run;
+mod test;
+mod tools;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, about)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Provide what the tests start besides our binaries: etcd, kube-apiserver, helm
+    Tools(tools::Args),
+    /// Provide the tools, build the binaries, run every test of the workspace
+    Test(test::Args),
+    /// Write the generated files, or check that they are up to date
+    Generate(generate::Args),
+    /// Everything CI checks: format, lints, licences, generated files, documents, tests
+    Ci(check::Args),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Args::parse().command {
+        Command::Tools(args) => tools::run(&args),
+        Command::Test(args) => test::run(&args),
+        Command::Generate(args) => generate::run(&args),
+        Command::Ci(args) => check::run(&args),
+    }
+}

@@ -1,0 +1,149 @@
+//! Programs built from their Go modules.
+//!
+//! The modules are ordinary dependencies of an otherwise empty module, so that the checksum
+//! database verifies them and nothing but the Go toolchain is needed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use super::Tool;
+use crate::progress::Step;
+use crate::{run, tools, workspace};
+
+pub struct GoModule {
+    pub module: &'static str,
+    /// The `main` package of the program.
+    pub package: &'static str,
+    pub version: &'static str,
+    /// The package whose variables hold the version. Without it the program calls itself
+    /// v0.0.0, which clients of the API server refuse.
+    pub version_variable: Option<&'static str>,
+    /// What to expect of the build, for the progress line.
+    pub about: &'static str,
+}
+
+/// The program of `module`, freshly built.
+pub fn build(module: &GoModule, tool: &Tool) -> Result<PathBuf> {
+    ensure!(
+        run::succeeds(Command::new("go").arg("version")),
+        "this machine has no Go toolchain (https://go.dev/doc/install)"
+    );
+    let folder = tools::build_folder(tool.name)?;
+    let log = folder.join("log");
+    let step = Step::start(format!(
+        "{} {}: building its Go module ({})",
+        tool.name, module.version, module.about
+    ));
+    fs::write(folder.join("go.mod"), "module tools\n")
+        .with_context(|| format!("cannot write to {}", folder.display()))?;
+    for replacement in replacements(module, &folder)? {
+        let flag = format!("-replace={replacement}");
+        run::logged(go(&folder).args(["mod", "edit", &flag]), &log)?;
+    }
+    // Always with the version: without it the newest one is taken, whose siblings do not match.
+    let wanted = format!("{}@{}", module.package, module.version);
+    run::logged(go(&folder).args(["get", "-tool", &wanted]), &log)?;
+    let program = folder.join(tool.name);
+    run::logged(
+        go(&folder)
+            .args(["build", "-trimpath", "-ldflags", &linker_flags(module), "-o"])
+            .arg(&program)
+            .arg(module.package),
+        &log,
+    )?;
+    step.finish(format!("built in {}", workspace::relative(&folder).display()));
+    Ok(program)
+}
+
+fn go(folder: &Path) -> Command {
+    let mut command = Command::new("go");
+    command.current_dir(folder).env("CGO_ENABLED", "0");
+    command
+}
+
+/// `k8s.io/kubernetes` asks for its siblings at `v0.0.0`, which only its own repository has;
+/// they are published as `v0.Y.Z` for Kubernetes `v1.Y.Z`.
+fn replacements(module: &GoModule, folder: &Path) -> Result<Vec<String>> {
+    let versioned = format!("{}@{}", module.module, module.version);
+    let file = run::output(
+        go(folder)
+            .env("GOFLAGS", "-mod=mod")
+            .args(["list", "-m", "-f", "{{.GoMod}}", &versioned]),
+    )?;
+    let requirements =
+        fs::read_to_string(&file).with_context(|| format!("cannot read {file}"))?;
+    Ok(siblings(&requirements, module.version))
+}
+
+fn siblings(go_mod: &str, version: &str) -> Vec<String> {
+    let published = version.replacen("v1.", "v0.", 1);
+    go_mod
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace();
+            let name = words.next()?;
+            (words.next() == Some("v0.0.0")).then(|| format!("{name}={name}@{published}"))
+        })
+        .collect()
+}
+
+fn linker_flags(module: &GoModule) -> String {
+    let mut flags = "-s -w".to_owned();
+    if let Some(package) = module.version_variable {
+        let mut numbers = module.version.trim_start_matches('v').split('.');
+        let major = numbers.next().unwrap_or("0");
+        let minor = numbers.next().unwrap_or("0");
+        let variables = [
+            ("gitVersion", module.version),
+            ("gitMajor", major),
+            ("gitMinor", minor),
+        ];
+        for (variable, value) in variables {
+            flags.push_str(&format!(" -X {package}.{variable}={value}"));
+        }
+    }
+    flags
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GO_MOD: &str = "
+require (
+\tk8s.io/api v0.0.0
+\tk8s.io/kube-openapi v0.0.0-20250910181357-589584f1c912
+\tk8s.io/utils v0.0.0-20251002143259-bc988d571ff4
+\tk8s.io/client-go v0.0.0 // indirect
+)
+";
+
+    #[test]
+    fn only_siblings_without_a_version_are_replaced() {
+        assert_eq!(
+            siblings(GO_MOD, "v1.35.4"),
+            [
+                "k8s.io/api=k8s.io/api@v0.35.4",
+                "k8s.io/client-go=k8s.io/client-go@v0.35.4"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_server_is_told_its_version() {
+        let module = GoModule {
+            module: "m",
+            package: "m/cmd",
+            version: "v1.35.4",
+            version_variable: Some("m/version"),
+            about: "",
+        };
+        assert_eq!(
+            linker_flags(&module),
+            "-s -w -X m/version.gitVersion=v1.35.4 -X m/version.gitMajor=1 -X m/version.gitMinor=35"
+        );
+    }
+}

@@ -1,0 +1,182 @@
+//! Which tools there are, in which version, and where each can come from.
+//!
+//! The only place that names versions.
+
+use std::fmt;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+
+use super::go_module::GoModule;
+use crate::run;
+
+const KUBERNETES: &str = "v1.35.4";
+/// The release archives of envtest follow Kubernetes' minor versions only.
+const ENVTEST: &str = "1.35.0";
+const ETCD: &str = "v3.6.6";
+const HELM: &str = "v3.22.0";
+const CARGO_DENY: &str = "0.20.2";
+
+/// A program that the tests or checks run.
+pub struct Tool {
+    /// The name of the executable.
+    pub name: &'static str,
+    pub version: &'static str,
+    /// Whether a folder of Kubernetes test assets (`KUBEBUILDER_ASSETS`) holds it.
+    pub in_assets: bool,
+    /// Where it can come from, cheapest first.
+    pub sources: &'static [Source],
+}
+
+pub enum Source {
+    /// Installed on this machine already.
+    Path { accepts: fn(&Path) -> Result<()> },
+    /// The archive of servers that controller tests use.
+    Envtest,
+    /// A Debian package, unpacked and not installed, so that no service starts.
+    Debian {
+        package: &'static str,
+        file: &'static str,
+    },
+    /// Built from source by the Go toolchain.
+    Go(GoModule),
+    /// Built from source by cargo; the crate has the tool's name.
+    Crate { features: &'static [&'static str] },
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path { .. } => f.write_str("PATH"),
+            Self::Envtest => f.write_str("the envtest release archive"),
+            Self::Debian { package, .. } => write!(f, "Debian's package {package}"),
+            Self::Go(module) => write!(f, "Go module {}", module.module),
+            Self::Crate { .. } => f.write_str("its crate"),
+        }
+    }
+}
+
+/// What `cargo xtask test` needs.
+pub fn for_tests() -> &'static [Tool] {
+    &[
+        Tool {
+            name: "etcd",
+            version: ETCD,
+            in_assets: true,
+            sources: &[
+                Source::Envtest,
+                Source::Path {
+                    accepts: super::starts,
+                },
+                Source::Debian {
+                    package: "etcd-server",
+                    file: "usr/bin/etcd",
+                },
+                Source::Go(GoModule {
+                    module: "go.etcd.io/etcd/server/v3",
+                    package: "go.etcd.io/etcd/server/v3",
+                    version: ETCD,
+                    version_variable: None,
+                    about: "about 2 minutes",
+                }),
+            ],
+        },
+        Tool {
+            name: "kube-apiserver",
+            version: KUBERNETES,
+            in_assets: true,
+            sources: &[
+                Source::Envtest,
+                Source::Go(GoModule {
+                    module: "k8s.io/kubernetes",
+                    package: "k8s.io/kubernetes/cmd/kube-apiserver",
+                    version: KUBERNETES,
+                    version_variable: Some("k8s.io/component-base/version"),
+                    about: "about 4 minutes on two cores",
+                }),
+            ],
+        },
+        Tool {
+            name: "helm",
+            version: HELM,
+            in_assets: false,
+            sources: &[
+                Source::Path {
+                    accepts: is_helm_3,
+                },
+                Source::Go(GoModule {
+                    module: "helm.sh/helm/v3",
+                    package: "helm.sh/helm/v3/cmd/helm",
+                    version: HELM,
+                    version_variable: None,
+                    about: "about 1 minute",
+                }),
+            ],
+        },
+    ]
+}
+
+/// What `cargo xtask ci` needs besides.
+pub fn for_checks() -> &'static [Tool] {
+    &[Tool {
+        name: "cargo-deny",
+        version: CARGO_DENY,
+        in_assets: false,
+        sources: &[Source::Crate { features: &[] }],
+    }]
+}
+
+/// The archive for this machine; a machine that has none goes on to the next source.
+pub fn envtest_archive() -> String {
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let system = match std::env::consts::OS {
+        "macos" => "darwin",
+        other => other,
+    };
+    format!(
+        "https://github.com/kubernetes-sigs/controller-tools/releases/download/\
+         envtest-v{ENVTEST}/envtest-v{ENVTEST}-{system}-{architecture}.tar.gz"
+    )
+}
+
+fn is_helm_3(program: &Path) -> Result<()> {
+    let version = run::output(Command::new(program).args(["version", "--short"]))?;
+    ensure!(
+        version.starts_with("v3."),
+        "{} is {version}, and the charts are tested with version 3",
+        program.display()
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tools_have_distinct_names() {
+        let mut names: Vec<_> = for_tests()
+            .iter()
+            .chain(for_checks())
+            .map(|tool| tool.name)
+            .collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn the_envtest_archive_is_of_the_same_minor_version() {
+        let minor = |version: &str| {
+            let mut parts = version.trim_start_matches('v').split('.');
+            (parts.next().map(str::to_owned), parts.next().map(str::to_owned))
+        };
+        assert_eq!(minor(KUBERNETES), minor(ENVTEST));
+    }
+}
