@@ -1,0 +1,45 @@
+//! The Kubernetes client.
+
+use crate::args::Common;
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use std::path::Path;
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// A kubeconfig file that cannot be used.
+    #[error("cannot use the kubeconfig {path}: {source}; check --kubeconfig")]
+    Kubeconfig {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        source: kube::config::KubeconfigError,
+    },
+    /// Neither in a cluster nor with a kubeconfig.
+    #[error("found no cluster: {0}; run in a pod, or pass --kubeconfig FILE")]
+    NoCluster(#[from] kube::config::InferConfigError),
+    /// A configuration of which no client can be made.
+    #[error("cannot make a Kubernetes client: {0}")]
+    Client(#[from] kube::Error),
+}
+
+/// Makes a client for the cluster that the arguments name.
+///
+/// # Errors
+/// When the configuration cannot be read. The API server itself is not asked yet.
+pub async fn connect(common: &Common) -> Result<Client, ClientError> {
+    let config = match &common.kubeconfig.0 {
+        Some(path) => from_file(path).await?,
+        None => Config::infer().await?,
+    };
+    Ok(Client::try_from(config)?)
+}
+
+async fn from_file(path: &Path) -> Result<Config, ClientError> {
+    let named = |source| ClientError::Kubeconfig { path: path.display().to_string(), source };
+    let kubeconfig = Kubeconfig::read_from(path).map_err(named)?;
+    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.map_err(named)
+}

@@ -1,0 +1,118 @@
+//! gRPC methods whose answers are encoded before they reach a stream.
+//!
+//! One encoded update is shared by every stream that needs it, so handlers return bytes and the codec
+//! passes them through. Methods are routes of one [`axum::Router`], like all that this process serves.
+
+mod codec;
+mod drain;
+mod metrics;
+
+pub use self::{drain::DrainSpread, metrics::GrpcMetrics};
+
+use self::{codec::EncodedCodec, drain::until_drained};
+use crate::tasks::Tasks;
+use axum::{Router, body::Body, routing::post};
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use http::{Request, Response};
+use prost::Message;
+use std::{future::Future, sync::Arc};
+use tonic::{Status, server::Grpc};
+use tower::service_fn;
+
+/// A stream of encoded messages.
+pub type Encoded = BoxStream<'static, Result<Bytes, Status>>;
+
+/// Longest request that is read, in bytes.
+const MAX_REQUEST: usize = 4 * 1024 * 1024;
+
+/// The methods of a gRPC server.
+pub struct Methods {
+    router: Router,
+    metrics: GrpcMetrics,
+    drain: DrainSpread,
+}
+
+impl Methods {
+    /// Starts without methods. Open streams end with OK when `tasks` shut down.
+    pub fn new(tasks: &Tasks) -> Self {
+        Self {
+            router: Router::new(),
+            metrics: tasks.metrics.register(GrpcMetrics::register),
+            drain: DrainSpread::new(tasks.shutdown().clone()),
+        }
+    }
+
+    /// Adds a method that answers one request with one message.
+    pub fn unary<Req, F, Fut>(mut self, service: &'static str, method: &'static str, handler: F) -> Self
+    where
+        Req: Message + Default + 'static,
+        F: Fn(Req) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Bytes, Status>> + Send + 'static,
+    {
+        let (handler, metrics) = (Arc::new(handler), self.metrics.method(service, method, metrics::UNARY));
+        let route = move |request: Request<Body>| {
+            let (handler, metrics) = (handler.clone(), metrics.clone());
+            async move {
+                let respond = service_fn(move |request: tonic::Request<Req>| {
+                    let (call, answer) = (metrics.start(), handler(request.into_inner()));
+                    async move { call.finish(answer.await).map(tonic::Response::new) }
+                });
+                into_axum(grpc::<Req>().unary(respond, request).await)
+            }
+        };
+        self.router = self.router.route(&format!("/{service}/{method}"), post(route));
+        self
+    }
+
+    /// Adds a method that answers one request with a stream of messages.
+    pub fn streaming<Req, F, Fut>(mut self, service: &'static str, method: &'static str, handler: F) -> Self
+    where
+        Req: Message + Default + 'static,
+        F: Fn(Req) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Encoded, Status>> + Send + 'static,
+    {
+        let handler = Arc::new(handler);
+        let (metrics, drain) = (self.metrics.method(service, method, metrics::STREAM), self.drain.clone());
+        let route = move |request: Request<Body>| {
+            let (handler, metrics, drain) = (handler.clone(), metrics.clone(), drain.clone());
+            async move {
+                let respond = service_fn(move |request: tonic::Request<Req>| {
+                    let (call, drain) = (metrics.start(), drain.clone());
+                    let answer = handler(request.into_inner());
+                    async move {
+                        match answer.await {
+                            Ok(stream) => Ok(tonic::Response::new(call.count(until_drained(stream, drain)))),
+                            Err(status) => call.finish(Err(status)),
+                        }
+                    }
+                });
+                into_axum(grpc::<Req>().server_streaming(respond, request).await)
+            }
+        };
+        self.router = self.router.route(&format!("/{service}/{method}"), post(route));
+        self
+    }
+
+    /// All methods, and UNIMPLEMENTED for any other.
+    pub fn into_router(self) -> Router {
+        let unknown = async || into_axum(Status::unimplemented("no such method").into_http::<tonic::body::Body>());
+        self.router.fallback(unknown)
+    }
+}
+
+fn into_axum(response: Response<tonic::body::Body>) -> Response<Body> {
+    response.map(Body::new)
+}
+
+/// A message as a handler returns it.
+pub fn encode(message: &impl Message) -> Bytes {
+    message.encode_to_vec().into()
+}
+
+fn grpc<Req: Message + Default + 'static>() -> Grpc<EncodedCodec<Req>> {
+    Grpc::new(EncodedCodec::default()).max_decoding_message_size(MAX_REQUEST)
+}
+
+#[cfg(test)]
+mod tests;

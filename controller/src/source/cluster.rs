@@ -1,0 +1,160 @@
+//! Watches of a cluster.
+
+use super::{Need, Scope, Shared, Sink, decoded::Decoded, status::WatchStatus};
+use futures::{StreamExt, pin_mut};
+use kube::{
+    Api, Client,
+    runtime::watcher::{self, Config, DefaultBackoff, Event, watcher},
+};
+use linkerd_k8s::{ObjectId, Resource};
+use std::{collections::HashSet, convert::Infallible, time::Duration};
+
+/// How often a kind that the cluster lacks is looked for.
+const ABSENT_POLL: Duration = Duration::from_secs(5);
+
+/// Longest life of one watch request, in seconds. A connection that died silently is noticed this long
+/// after it did, plus five seconds.
+const WATCH_SECONDS: u32 = 120;
+
+/// Objects of one page of a list.
+const PAGE: u32 = 100;
+
+/// Watches one kind for ever. Errors are tried again, with backoff.
+pub(super) async fn watch<T: Resource, S: Sink<T>>(
+    client: Client,
+    scope: Scope,
+    sink: Shared<S>,
+    status: WatchStatus,
+) -> Result<(), Infallible> {
+    let api: Api<Decoded<T>> = match &scope.namespace {
+        Some(namespace) => Api::namespaced(client, namespace),
+        None => Api::all(client),
+    };
+    let mut streaming = true;
+    loop {
+        let progress = Watch { sink: &sink, status: &status, live: None, marker: std::marker::PhantomData };
+        streaming = progress.run(api.clone(), config(&scope, streaming)).await;
+    }
+}
+
+fn config(scope: &Scope, streaming: bool) -> Config {
+    let mut config = Config::default().timeout(WATCH_SECONDS).page_size(PAGE);
+    if let Some(selector) = &scope.label_selector {
+        config = config.labels(selector);
+    }
+    if streaming { config.streaming_lists() } else { config }
+}
+
+struct Watch<'a, T, S> {
+    sink: &'a Shared<S>,
+    status: &'a WatchStatus,
+    /// Objects seen in the list that is under way.
+    live: Option<HashSet<ObjectId>>,
+    marker: std::marker::PhantomData<fn(T)>,
+}
+
+impl<T: Resource, S: Sink<T>> Watch<'_, T, S> {
+    /// Runs until the way to list must change; returns whether lists can be streamed.
+    async fn run(mut self, api: Api<Decoded<T>>, config: Config) -> bool {
+        let events = watcher(api, config);
+        pin_mut!(events);
+        let mut backoff = DefaultBackoff::default();
+        while let Some(event) = events.next().await {
+            let error = match event {
+                Ok(event) => {
+                    self.handle(event);
+                    continue;
+                }
+                Err(error) => error,
+            };
+            if streaming_is_refused(&error) {
+                tracing::debug!(kind = T::KIND, "the API server does not stream lists; listing in pages");
+                return false;
+            }
+            let delay = if is_absent(&error) { self.absent() } else { self.failed(&error, &mut backoff) };
+            tokio::time::sleep(delay).await;
+        }
+        true
+    }
+
+    fn handle(&mut self, event: Event<Decoded<T>>) {
+        match event {
+            Event::Init => self.live = Some(HashSet::new()),
+            Event::InitApply(decoded) => {
+                // A streamed list may come without `Init`.
+                self.live.get_or_insert_default().insert(decoded.id.clone());
+                self.apply(decoded, "InitApply");
+            }
+            Event::InitDone => {
+                let live = self.live.take().unwrap_or_default();
+                self.status.event("Restart");
+                self.sink.lock().reset(&live);
+                self.status.synced(&live);
+            }
+            Event::Apply(decoded) => self.apply(decoded, "Apply"),
+            Event::Delete(decoded) => {
+                self.status.event("Delete");
+                self.status.decodable(&decoded.id);
+                self.sink.lock().delete(&decoded.id);
+            }
+        }
+    }
+
+    fn apply(&self, decoded: Decoded<T>, op: &'static str) {
+        self.status.event(op);
+        match decoded.object {
+            Ok(object) => {
+                self.status.decodable(&decoded.id);
+                self.sink.lock().apply(object);
+            }
+            Err(reason) => {
+                self.status.undecodable(&decoded.id, &decoded.resource_version, reason);
+                self.sink.lock().delete(&decoded.id);
+            }
+        }
+    }
+
+    /// The cluster does not serve the kind: there are no such objects, until it does.
+    fn absent(&mut self) -> Duration {
+        self.live = None;
+        if self.status.absent() {
+            let wait =
+                if self.status.need == Need::Required { "waiting for it" } else { "doing without until it appears" };
+            tracing::info!(
+                kind = T::KIND,
+                group = T::GROUP,
+                version = T::VERSION,
+                "the cluster does not serve this kind; {wait}"
+            );
+            self.sink.lock().reset(&HashSet::new());
+        }
+        ABSENT_POLL
+    }
+
+    fn failed(&self, error: &watcher::Error, backoff: &mut DefaultBackoff) -> Duration {
+        self.status.error(error);
+        let delay = backoff.next().unwrap_or(ABSENT_POLL);
+        tracing::warn!(kind = T::KIND, %error, retry_in = ?delay, "watch failed");
+        delay
+    }
+}
+
+fn response(error: &watcher::Error) -> Option<&kube::core::Status> {
+    match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchFailed(kube::Error::Api(status))
+        | watcher::Error::WatchError(status) => Some(status),
+        _ => None,
+    }
+}
+
+fn is_absent(error: &watcher::Error) -> bool {
+    response(error).is_some_and(|status| status.code == 404)
+}
+
+fn streaming_is_refused(error: &watcher::Error) -> bool {
+    response(error).is_some_and(|status| {
+        (status.code == 400 || status.code == 422) && status.message.contains("sendInitialEvents")
+    })
+}
