@@ -16,8 +16,10 @@ pub mod names;
 pub mod owner;
 pub mod pod;
 pub mod ports;
+pub mod quantity;
 pub mod selector;
 pub mod service;
+pub mod service_profile;
 
 pub use self::{
     endpoint_slice::EndpointSlice,
@@ -29,4 +31,5 @@ pub use self::{
     ports::PortSet,
     selector::LabelSelector,
     service::Service,
+    service_profile::ServiceProfile,
 };

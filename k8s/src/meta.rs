@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt};
 /// A kind of object that can be watched and read from manifests.
 ///
 /// Implementors decode only what they use; `serde` skips the rest.
-pub trait Resource: DeserializeOwned + Send + 'static {
+pub trait Resource: DeserializeOwned + Clone + fmt::Debug + Send + Sync + 'static {
     /// API group, empty for the core group.
     const GROUP: &'static str;
     /// Version that is asked of the API server.
@@ -16,6 +16,9 @@ pub trait Resource: DeserializeOwned + Send + 'static {
     const KIND: &'static str;
     /// Plural, lower-case name in URLs.
     const PLURAL: &'static str;
+
+    /// Whether only the metadata is asked of the API server.
+    const METADATA_ONLY: bool = false;
 
     /// The object's metadata.
     fn meta(&self) -> &Meta;

@@ -18,6 +18,7 @@ macro_rules! metadata_only {
             const VERSION: &'static str = $version;
             const KIND: &'static str = stringify!($name);
             const PLURAL: &'static str = $plural;
+            const METADATA_ONLY: bool = true;
 
             fn meta(&self) -> &Meta {
                 &self.metadata

@@ -26,11 +26,7 @@ impl Step {
         let terminal = std::io::stderr().is_terminal();
         eprintln!("  {name} …");
         let thread = std::thread::spawn(move || {
-            let period = if terminal {
-                TERMINAL_PERIOD
-            } else {
-                LOG_PERIOD
-            };
+            let period = if terminal { TERMINAL_PERIOD } else { LOG_PERIOD };
             while stopped.recv_timeout(period) == Err(RecvTimeoutError::Timeout) {
                 let elapsed = Elapsed(started.elapsed());
                 if terminal {
@@ -44,11 +40,7 @@ impl Step {
                 eprint!("\r\x1b[K");
             }
         });
-        Self {
-            name,
-            started,
-            ticker: Some((stop, thread)),
-        }
+        Self { name, started, ticker: Some((stop, thread)) }
     }
 
     /// Ends the step with what came of it.

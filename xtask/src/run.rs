@@ -14,15 +14,9 @@ const TAIL_LINES: usize = 40;
 
 /// Runs a program with its output shown; an error names the command that reproduces it.
 pub fn visible(command: &mut Command) -> Result<()> {
-    let status = command
-        .stdin(Stdio::null())
-        .status()
-        .with_context(|| format!("cannot start `{}`", line(command)))?;
+    let status = command.stdin(Stdio::null()).status().with_context(|| format!("cannot start `{}`", line(command)))?;
     if !status.success() {
-        bail!(
-            "`{}` failed ({status}); it can be repeated alone",
-            line(command)
-        );
+        bail!("`{}` failed ({status}); it can be repeated alone", line(command));
     }
     Ok(())
 }
@@ -54,10 +48,7 @@ pub fn logged(command: &mut Command, log: &Path) -> Result<()> {
 
 /// What a program prints, trimmed.
 pub fn output(command: &mut Command) -> Result<String> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("cannot start `{}`", line(command)))?;
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start `{}`", line(command)))?;
     if !output.status.success() {
         bail!(
             "`{}` failed ({}):\n{}",
@@ -83,10 +74,8 @@ pub fn succeeds(command: &mut Command) -> bool {
 
 /// The command as it would be typed in the checkout.
 pub fn line(command: &Command) -> String {
-    let mut parts: Vec<String> = command
-        .get_envs()
-        .filter_map(|(name, value)| Some(format!("{}={}", name.display(), quoted(value?))))
-        .collect();
+    let mut parts: Vec<String> =
+        command.get_envs().filter_map(|(name, value)| Some(format!("{}={}", name.display(), quoted(value?)))).collect();
     parts.push(quoted(command.get_program()));
     parts.extend(command.get_args().map(quoted));
     parts.join(" ")
@@ -114,25 +103,15 @@ mod tests {
     #[test]
     fn a_printed_command_can_be_pasted_into_a_shell() {
         let mut command = Command::new("go");
-        command
-            .env("CGO_ENABLED", "0")
-            .args(["build", "-ldflags", "-s -w", "it's"]);
-        assert_eq!(
-            line(&command),
-            r"CGO_ENABLED=0 go build -ldflags '-s -w' 'it'\''s'"
-        );
+        command.env("CGO_ENABLED", "0").args(["build", "-ldflags", "-s -w", "it's"]);
+        assert_eq!(line(&command), r"CGO_ENABLED=0 go build -ldflags '-s -w' 'it'\''s'");
     }
 
     #[test]
     fn a_failure_shows_the_end_of_its_log() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
-        let error = logged(
-            Command::new("sh").args(["-c", "echo the reason; exit 3"]),
-            &log,
-        )
-        .unwrap_err()
-        .to_string();
+        let error = logged(Command::new("sh").args(["-c", "echo the reason; exit 3"]), &log).unwrap_err().to_string();
         assert!(error.contains("the reason"), "{error}");
         assert!(error.contains("exit status: 3"), "{error}");
     }

@@ -20,8 +20,8 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::{run, workspace};
-pub use table::{Tool, for_checks, for_tests};
 use table::{Source, envtest_archive};
+pub use table::{Tool, for_checks, for_tests};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -111,8 +111,7 @@ fn obtain(tool: &Tool, source: &Source) -> Result<()> {
 /// The tool in `KUBEBUILDER_ASSETS`. Whoever sets it decides which servers the tests run on,
 /// so a server that is missing there is an error, not a reason to look elsewhere.
 fn in_assets(tool: &Tool) -> Result<Option<PathBuf>> {
-    let Some(assets) = std::env::var_os("KUBEBUILDER_ASSETS").filter(|value| !value.is_empty())
-    else {
+    let Some(assets) = std::env::var_os("KUBEBUILDER_ASSETS").filter(|value| !value.is_empty()) else {
         return Ok(None);
     };
     if !tool.in_assets {
@@ -180,8 +179,7 @@ fn lock() -> Result<File> {
         .with_context(|| format!("cannot open {}", path.display()))?;
     if file.try_lock().is_err() {
         eprintln!("  waiting for another `cargo xtask` that provides tools");
-        file.lock()
-            .with_context(|| format!("cannot lock {}", path.display()))?;
+        file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
     }
     Ok(file)
 }
@@ -190,8 +188,7 @@ fn lock() -> Result<File> {
 fn build_folder(name: &str) -> Result<PathBuf> {
     let folder = workspace::cache().join("build").join(name);
     if folder.exists() {
-        fs::remove_dir_all(&folder)
-            .with_context(|| format!("cannot empty {}", folder.display()))?;
+        fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
     }
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     Ok(folder)

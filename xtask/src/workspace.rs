@@ -6,9 +6,7 @@ use std::path::{Path, PathBuf};
 ///
 /// Taken from where cargo found this crate: `cargo run` builds it in the checkout it is run from.
 pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap_or(Path::new("."))
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
 }
 
 /// What is downloaded or built once and kept; ignored by git, safe to delete.

@@ -68,7 +68,8 @@ impl Source {
         let Some(path) = &common.manifests else {
             return Ok(Self::Cluster(client::connect(common).await?));
         };
-        let (folder, objects) = (Folder::new([path.clone()])?, Objects::default());
+        let (mut folder, objects) = (Folder::new([path.clone()])?, Objects::default());
+        load(&mut folder, &objects).await;
         tasks.spawn("manifests", feed(folder, objects.clone()));
         Ok(Self::Memory(objects))
     }
@@ -77,10 +78,14 @@ impl Source {
 /// Keeps objects in memory equal to a folder of manifests.
 async fn feed(mut folder: Folder, objects: Objects) -> Result<(), Infallible> {
     loop {
-        let (documents, problems) = folder.next().await;
-        problems.iter().for_each(|problem| tracing::warn!(%problem, "bad manifest"));
-        objects.replace(documents.into_iter().map(|document| document.object));
+        load(&mut folder, &objects).await;
     }
+}
+
+async fn load(folder: &mut Folder, objects: &Objects) {
+    let (documents, problems) = folder.next().await;
+    problems.iter().for_each(|problem| tracing::warn!(%problem, "bad manifest"));
+    objects.replace(documents.into_iter().map(|document| document.object));
 }
 
 /// Whether a process can do without a kind.

@@ -13,19 +13,14 @@ use crate::{run, tools};
 
 /// `file` of `package`, as a path below a build folder.
 pub fn extract(package: &str, file: &str) -> Result<PathBuf> {
-    ensure!(
-        run::succeeds(Command::new("apt-get").arg("--version")),
-        "this machine has no apt-get"
-    );
+    ensure!(run::succeeds(Command::new("apt-get").arg("--version")), "this machine has no apt-get");
     let folder = tools::build_folder(package)?;
     let log = folder.join("log");
     let step = Step::start(format!("{package}: unpacking Debian's package"));
     let download = || {
         let mut command = Command::new("apt-get");
         // apt drops to a user of its own, who may not write here.
-        command
-            .args(["-o", "APT::Sandbox::User=root", "download", package])
-            .current_dir(&folder);
+        command.args(["-o", "APT::Sandbox::User=root", "download", package]).current_dir(&folder);
         command
     };
     if !run::succeeds(&mut download()) {
@@ -39,13 +34,7 @@ pub fn extract(package: &str, file: &str) -> Result<PathBuf> {
     let Some(archive) = archive else {
         bail!("apt-get downloaded no package named {package}");
     };
-    run::logged(
-        Command::new("dpkg-deb")
-            .arg("--extract")
-            .arg(&archive)
-            .arg(&folder),
-        &log,
-    )?;
+    run::logged(Command::new("dpkg-deb").arg("--extract").arg(&archive).arg(&folder), &log)?;
     let found = folder.join(file);
     ensure!(found.is_file(), "{package} holds no {file}");
     tools::starts(&found)?;

@@ -36,13 +36,7 @@ fn download(url: &str) -> Result<PathBuf> {
     fetch(&format!("{url}.sha512"), &digest)?;
     fetch(url, &archive)?;
     verify(&archive, &digest)?;
-    run::output(
-        Command::new("tar")
-            .arg("-xzf")
-            .arg(&archive)
-            .arg("-C")
-            .arg(&folder),
-    )?;
+    run::output(Command::new("tar").arg("-xzf").arg(&archive).arg("-C").arg(&folder))?;
     step.finish("unpacked");
     Ok(folder)
 }
@@ -66,8 +60,7 @@ fn fetch(url: &str, to: &Path) -> Result<()> {
 }
 
 fn verify(archive: &Path, digest: &Path) -> Result<()> {
-    let expected = std::fs::read_to_string(digest)
-        .with_context(|| format!("cannot read {}", digest.display()))?;
+    let expected = std::fs::read_to_string(digest).with_context(|| format!("cannot read {}", digest.display()))?;
     let expected = expected.split_whitespace().next().unwrap_or("");
     let actual = run::output(Command::new("sha512sum").arg(archive))?;
     let actual = actual.split_whitespace().next().unwrap_or("");

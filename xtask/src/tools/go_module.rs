@@ -33,10 +33,7 @@ pub fn build(module: &GoModule, tool: &Tool) -> Result<PathBuf> {
     );
     let folder = tools::build_folder(tool.name)?;
     let log = folder.join("log");
-    let step = Step::start(format!(
-        "{} {}: building its Go module ({})",
-        tool.name, module.version, module.about
-    ));
+    let step = Step::start(format!("{} {}: building its Go module ({})", tool.name, module.version, module.about));
     fs::write(folder.join("go.mod"), "module tools\n")
         .with_context(|| format!("cannot write to {}", folder.display()))?;
     for replacement in replacements(module, &folder)? {
@@ -68,13 +65,8 @@ fn go(folder: &Path) -> Command {
 /// they are published as `v0.Y.Z` for Kubernetes `v1.Y.Z`.
 fn replacements(module: &GoModule, folder: &Path) -> Result<Vec<String>> {
     let versioned = format!("{}@{}", module.module, module.version);
-    let file = run::output(
-        go(folder)
-            .env("GOFLAGS", "-mod=mod")
-            .args(["list", "-m", "-f", "{{.GoMod}}", &versioned]),
-    )?;
-    let requirements =
-        fs::read_to_string(&file).with_context(|| format!("cannot read {file}"))?;
+    let file = run::output(go(folder).env("GOFLAGS", "-mod=mod").args(["list", "-m", "-f", "{{.GoMod}}", &versioned]))?;
+    let requirements = fs::read_to_string(&file).with_context(|| format!("cannot read {file}"))?;
     Ok(siblings(&requirements, module.version))
 }
 
@@ -96,11 +88,7 @@ fn linker_flags(module: &GoModule) -> String {
         let mut numbers = module.version.trim_start_matches('v').split('.');
         let major = numbers.next().unwrap_or("0");
         let minor = numbers.next().unwrap_or("0");
-        let variables = [
-            ("gitVersion", module.version),
-            ("gitMajor", major),
-            ("gitMinor", minor),
-        ];
+        let variables = [("gitVersion", module.version), ("gitMajor", major), ("gitMinor", minor)];
         for (variable, value) in variables {
             flags.push_str(&format!(" -X {package}.{variable}={value}"));
         }
@@ -125,10 +113,7 @@ require (
     fn only_siblings_without_a_version_are_replaced() {
         assert_eq!(
             siblings(GO_MOD, "v1.35.4"),
-            [
-                "k8s.io/api=k8s.io/api@v0.35.4",
-                "k8s.io/client-go=k8s.io/client-go@v0.35.4"
-            ]
+            ["k8s.io/api=k8s.io/api@v0.35.4", "k8s.io/client-go=k8s.io/client-go@v0.35.4"]
         );
     }
 

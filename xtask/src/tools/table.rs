@@ -35,10 +35,7 @@ pub enum Source {
     /// The archive of servers that controller tests use.
     Envtest,
     /// A Debian package, unpacked and not installed, so that no service starts.
-    Debian {
-        package: &'static str,
-        file: &'static str,
-    },
+    Debian { package: &'static str, file: &'static str },
     /// Built from source by the Go toolchain.
     Go(GoModule),
     /// Built from source by cargo; the crate has the tool's name.
@@ -66,13 +63,8 @@ pub fn for_tests() -> &'static [Tool] {
             in_assets: true,
             sources: &[
                 Source::Envtest,
-                Source::Path {
-                    accepts: super::starts,
-                },
-                Source::Debian {
-                    package: "etcd-server",
-                    file: "usr/bin/etcd",
-                },
+                Source::Path { accepts: super::starts },
+                Source::Debian { package: "etcd-server", file: "usr/bin/etcd" },
                 Source::Go(GoModule {
                     module: "go.etcd.io/etcd/server/v3",
                     package: "go.etcd.io/etcd/server/v3",
@@ -102,9 +94,7 @@ pub fn for_tests() -> &'static [Tool] {
             version: HELM,
             in_assets: false,
             sources: &[
-                Source::Path {
-                    accepts: is_helm_3,
-                },
+                Source::Path { accepts: is_helm_3 },
                 Source::Go(GoModule {
                     module: "helm.sh/helm/v3",
                     package: "helm.sh/helm/v3/cmd/helm",
@@ -119,12 +109,7 @@ pub fn for_tests() -> &'static [Tool] {
 
 /// What `cargo xtask ci` needs besides.
 pub fn for_checks() -> &'static [Tool] {
-    &[Tool {
-        name: "cargo-deny",
-        version: CARGO_DENY,
-        in_assets: false,
-        sources: &[Source::Crate { features: &[] }],
-    }]
+    &[Tool { name: "cargo-deny", version: CARGO_DENY, in_assets: false, sources: &[Source::Crate { features: &[] }] }]
 }
 
 /// The archive for this machine; a machine that has none goes on to the next source.
@@ -146,11 +131,7 @@ pub fn envtest_archive() -> String {
 
 fn is_helm_3(program: &Path) -> Result<()> {
     let version = run::output(Command::new(program).args(["version", "--short"]))?;
-    ensure!(
-        version.starts_with("v3."),
-        "{} is {version}, and the charts are tested with version 3",
-        program.display()
-    );
+    ensure!(version.starts_with("v3."), "{} is {version}, and the charts are tested with version 3", program.display());
     Ok(())
 }
 
@@ -160,11 +141,7 @@ mod tests {
 
     #[test]
     fn tools_have_distinct_names() {
-        let mut names: Vec<_> = for_tests()
-            .iter()
-            .chain(for_checks())
-            .map(|tool| tool.name)
-            .collect();
+        let mut names: Vec<_> = for_tests().iter().chain(for_checks()).map(|tool| tool.name).collect();
         let count = names.len();
         names.sort_unstable();
         names.dedup();
