@@ -158,3 +158,6 @@ fn streaming_is_refused(error: &watcher::Error) -> bool {
         (status.code == 400 || status.code == 422) && status.message.contains("sendInitialEvents")
     })
 }
+
+#[cfg(test)]
+mod tests;
