@@ -60,7 +60,7 @@ where
             return ExitCode::from(1);
         }
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(workers()).enable_all().build() {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
             tracing::error!(%error, "cannot start the runtime");
@@ -94,9 +94,13 @@ fn usage(error: &clap::Error) -> ExitCode {
     if error.use_stderr() { ExitCode::from(EX_USAGE) } else { ExitCode::SUCCESS }
 }
 
-/// Worker threads: a control plane waits more than it computes, and each thread costs memory.
-fn workers() -> usize {
-    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(4))
+/// The runtime of a process: a control plane waits more than it computes, and each thread costs memory.
+///
+/// # Errors
+/// When the system refuses threads.
+pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(4));
+    tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()
 }
 
 fn log_arguments(component: &str, arguments: impl Iterator<Item = OsString>) {
@@ -105,7 +109,10 @@ fn log_arguments(component: &str, arguments: impl Iterator<Item = OsString>) {
 }
 
 /// Runs until a signal or the end of a task, then drains.
-async fn supervise(tasks: Tasks, mut supervisor: Supervisor) -> Result<(), ProcessError> {
+///
+/// # Errors
+/// When a task ended before a signal came, or the drain was cut short.
+pub async fn supervise(tasks: Tasks, mut supervisor: Supervisor) -> Result<(), ProcessError> {
     let mut signals = Signals::new()?;
     let failure = tokio::select! {
         name = signals.next() => {

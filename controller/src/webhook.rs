@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 use std::{future::Future, sync::Arc};
 
 /// Longest review that is read, in bytes.
@@ -141,6 +141,7 @@ async fn review<A: Admission>(State(admission): State<Arc<A>>, request: axum::ex
     }
     let review = match decode(&body) {
         Ok(review) => review,
+        Err(reason) if let Some(denial) = deny_unreadable_object(&body, &reason) => return denial,
         Err(reason) => {
             let message = format!("failed to decode admission review request: {reason}\n");
             return (StatusCode::BAD_REQUEST, message).into_response();
@@ -178,6 +179,31 @@ fn decode(body: &[u8]) -> Result<ReviewIn, String> {
     let text = std::str::from_utf8(body).map_err(|error| error.to_string())?;
     let value: Value = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
     serde_json::from_value(value).map_err(|error| error.to_string())
+}
+
+/// Denies an object that cannot be read, such as one nested too deep, in a review that can be: else a
+/// `failurePolicy` for reviews that nobody could read would let it through.
+fn deny_unreadable_object(body: &[u8], reason: &str) -> Option<Response> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Review<'a> {
+        #[serde(default)]
+        api_version: Value,
+        #[serde(default)]
+        kind: Value,
+        #[serde(borrow)]
+        request: Request<'a>,
+    }
+    #[derive(Deserialize)]
+    struct Request<'a> {
+        uid: String,
+        #[serde(borrow)]
+        object: &'a RawValue,
+    }
+    let Review { api_version, kind, request } = serde_json::from_slice(body).ok()?;
+    serde_json::from_str::<Value>(request.object.get()).err()?;
+    let response = respond(request.uid, Verdict::deny(format!("the object cannot be read: {reason}")));
+    Some(axum::Json(ReviewOut { api_version, kind, response }).into_response())
 }
 
 fn respond(uid: String, verdict: Verdict) -> ResponseOut {

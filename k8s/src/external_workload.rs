@@ -2,7 +2,7 @@
 
 use crate::{
     meta::{Meta, null_is_default, resource},
-    pod::{AddressEntry, Protocol},
+    pod::{AddressEntry, Condition, Protocol},
 };
 use serde::Deserialize;
 use std::net::IpAddr;
@@ -79,15 +79,4 @@ pub struct ExternalWorkloadStatus {
     /// Conditions.
     #[serde(deserialize_with = "null_is_default")]
     pub conditions: Vec<Condition>,
-}
-
-/// One condition.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct Condition {
-    /// What the condition is about.
-    #[serde(rename = "type")]
-    pub type_: String,
-    /// `True`, `False` or `Unknown`.
-    pub status: String,
 }

@@ -7,6 +7,7 @@
 //! Invariants: a leaf crate, without a client, protobuf, async or clock. Decoding never fails for a
 //! field that is not read, and `null` means absent, as in the Kubernetes API.
 
+pub mod crd;
 pub mod duration;
 pub mod endpoint_slice;
 pub mod external_workload;
@@ -15,6 +16,7 @@ pub mod meta;
 pub mod names;
 pub mod owner;
 pub mod pod;
+pub mod policy;
 pub mod ports;
 pub mod quantity;
 pub mod selector;
@@ -28,6 +30,7 @@ pub use self::{
     meta::{Meta, ObjectId, OwnerReference, Resource},
     owner::{Job, Namespace, Node, ReplicaSet},
     pod::Pod,
+    policy::Server,
     ports::PortSet,
     selector::LabelSelector,
     service::Service,

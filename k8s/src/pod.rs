@@ -48,6 +48,11 @@ impl Pod {
         addresses(&self.status.host_ips, &self.status.host_ip)
     }
 
+    /// Whether a condition says that the pod takes traffic.
+    pub fn is_ready(&self) -> bool {
+        self.status.conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+    }
+
     /// Whether the pod has ended or is asked to end.
     pub fn is_ended(&self) -> bool {
         self.metadata.deletion_timestamp.is_some() || matches!(self.status.phase, Phase::Succeeded | Phase::Failed)
@@ -69,6 +74,12 @@ pub struct PodSpec {
     /// Service account, empty for `default`.
     #[serde(deserialize_with = "null_is_default")]
     pub service_account_name: String,
+    /// Host name in the DNS domain of the Service that `subdomain` names.
+    #[serde(deserialize_with = "null_is_default")]
+    pub hostname: String,
+    /// Headless Service that the host name belongs to.
+    #[serde(deserialize_with = "null_is_default")]
+    pub subdomain: String,
     /// Whether the pod shares its node's network.
     #[serde(deserialize_with = "null_is_default")]
     pub host_network: bool,
@@ -182,6 +193,9 @@ pub struct PodStatus {
     /// Phase of the pod's life.
     #[serde(deserialize_with = "null_is_default")]
     pub phase: Phase,
+    /// Conditions.
+    #[serde(deserialize_with = "null_is_default")]
+    pub conditions: Vec<Condition>,
     /// Primary address.
     #[serde(rename = "podIP", deserialize_with = "null_is_default")]
     pub pod_ip: String,
@@ -211,6 +225,17 @@ pub enum Phase {
     /// The node does not answer, or a phase that Kubernetes may add.
     #[serde(other)]
     Unknown,
+}
+
+/// One condition of a status.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Condition {
+    /// What the condition is about.
+    #[serde(rename = "type")]
+    pub type_: String,
+    /// `True`, `False` or `Unknown`.
+    pub status: String,
 }
 
 /// One address in a list.

@@ -6,7 +6,7 @@
 //! - [`apiserver`]: a real etcd and kube-apiserver of the test's own, on loopback.
 //! - [`cluster`]: what a test does with a Kubernetes API, whichever it is.
 //! - [`process`]: one of our binaries, running.
-//! - [`eventually`]: waiting for a condition, with a deadline and the last reason it failed.
+//! - [`eventually()`]: waiting for a condition, with a deadline and the last reason it failed.
 //!
 //! Invariant: whatever a test starts ends with the test process, however that ends.
 

@@ -4,12 +4,15 @@
 //! can promise one command. What is downloaded or built is kept below `.cache/`.
 
 mod check;
+mod documents;
 mod generate;
 mod progress;
 mod run;
 mod test;
 mod tools;
 mod workspace;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -32,11 +35,20 @@ enum Command {
     Ci(check::Args),
 }
 
-fn main() -> anyhow::Result<()> {
-    match Args::parse().command {
+fn main() -> ExitCode {
+    let result = match Args::parse().command {
         Command::Tools(args) => tools::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Generate(args) => generate::run(&args),
         Command::Ci(args) => check::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Causes without a backtrace: what failed is mostly another program.
+            eprintln!("\nerror: {error}");
+            error.chain().skip(1).for_each(|cause| eprintln!("  because: {cause}"));
+            ExitCode::FAILURE
+        }
     }
 }

@@ -12,8 +12,7 @@ mod go_module;
 mod table;
 
 use std::fs::{self, File};
-use std::io;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -70,6 +69,8 @@ pub fn provide(tool: &Tool) -> Result<PathBuf> {
             Ok(()) => {
                 fs::write(stamp(tool), tool.version)
                     .with_context(|| format!("cannot note the version of {}", tool.name))?;
+                // What was needed to make it is large, and made again when the version changes.
+                let _ = fs::remove_dir_all(build_path(tool.name));
                 return Ok(place(tool));
             }
             Err(error) => {
@@ -94,7 +95,7 @@ fn obtain(tool: &Tool, source: &Source) -> Result<()> {
             install(&member, tool)
         }
         Source::Debian { package, file } => {
-            let found = debian::extract(package, file)?;
+            let found = debian::extract(package, file, tool)?;
             install(&found, tool)
         }
         Source::Go(module) => {
@@ -142,15 +143,11 @@ fn stamp(tool: &Tool) -> PathBuf {
     workspace::tools().join(format!("{}.version", tool.name))
 }
 
-/// Puts a copy of `file` where the tool is looked for; never half a file.
+/// Moves `file` to where the tool is looked for; never half a file.
 fn install(file: &Path, tool: &Tool) -> Result<()> {
-    let partial = workspace::tools().join(format!("{}.partial", tool.name));
-    let copy = || -> io::Result<()> {
-        fs::copy(file, &partial)?;
-        fs::set_permissions(&partial, fs::Permissions::from_mode(0o755))?;
-        fs::rename(&partial, place(tool))
-    };
-    copy().with_context(|| format!("cannot copy {} to {}", file.display(), partial.display()))
+    let place = place(tool);
+    let _ = fs::remove_file(&place);
+    fs::rename(file, &place).with_context(|| format!("cannot move {} to {}", file.display(), place.display()))
 }
 
 /// A tool that the machine has is used where it is.
@@ -186,12 +183,16 @@ fn lock() -> Result<File> {
 
 /// A fresh folder to build one tool in.
 fn build_folder(name: &str) -> Result<PathBuf> {
-    let folder = workspace::cache().join("build").join(name);
+    let folder = build_path(name);
     if folder.exists() {
         fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
     }
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     Ok(folder)
+}
+
+fn build_path(name: &str) -> PathBuf {
+    workspace::cache().join("build").join(name)
 }
 
 fn first_line(error: &anyhow::Error) -> String {

@@ -59,3 +59,14 @@ async fn faults_and_unreadable_reviews_have_codes_of_their_own() {
     assert_eq!(post(r#"{"request":{"object":{}}}"#).await.0, StatusCode::BAD_REQUEST);
     assert_eq!(post(vec![b' '; MAX_BODY + 1]).await.0, StatusCode::INTERNAL_SERVER_ERROR);
 }
+
+#[tokio::test]
+async fn an_object_nested_too_deep_is_denied_and_not_a_fault() {
+    let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
+    let body = format!(r#"{{"apiVersion":"admission.k8s.io/v1","request":{{"uid":"u","object":{{"spec":{deep}}}}}}}"#);
+    let (status, body) = post(body).await;
+    assert_eq!(status, StatusCode::OK);
+    let body: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((&body["response"]["uid"], &body["response"]["allowed"]), (&json!("u"), &json!(false)));
+    assert!(body["response"]["status"]["message"].as_str().unwrap().contains("recursion limit"));
+}

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::Tool;
 use crate::progress::Step;
-use crate::{run, tools, workspace};
+use crate::{run, tools};
 
 /// The program of the crate that has the tool's name, built with no more than `features`.
 pub fn build(tool: &Tool, features: &[&str]) -> Result<PathBuf> {
@@ -30,6 +30,6 @@ pub fn build(tool: &Tool, features: &[&str]) -> Result<PathBuf> {
         &folder.join("log"),
     )?;
     let program = folder.join("bin").join(tool.name);
-    step.finish(format!("built in {}", workspace::relative(&folder).display()));
+    step.finish("built");
     Ok(program)
 }

@@ -8,15 +8,16 @@ use std::process::Command;
 
 use anyhow::{Result, bail, ensure};
 
+use super::Tool;
 use crate::progress::Step;
 use crate::{run, tools};
 
 /// `file` of `package`, as a path below a build folder.
-pub fn extract(package: &str, file: &str) -> Result<PathBuf> {
+pub fn extract(package: &str, file: &str, tool: &Tool) -> Result<PathBuf> {
     ensure!(run::succeeds(Command::new("apt-get").arg("--version")), "this machine has no apt-get");
-    let folder = tools::build_folder(package)?;
+    let folder = tools::build_folder(tool.name)?;
     let log = folder.join("log");
-    let step = Step::start(format!("{package}: unpacking Debian's package"));
+    let step = Step::start(format!("{}: unpacking Debian's package {package}", tool.name));
     let download = || {
         let mut command = Command::new("apt-get");
         // apt drops to a user of its own, who may not write here.

@@ -37,6 +37,7 @@ fn download(url: &str) -> Result<PathBuf> {
     fetch(url, &archive)?;
     verify(&archive, &digest)?;
     run::output(Command::new("tar").arg("-xzf").arg(&archive).arg("-C").arg(&folder))?;
+    std::fs::remove_file(&archive).with_context(|| format!("cannot remove {}", archive.display()))?;
     step.finish("unpacked");
     Ok(folder)
 }

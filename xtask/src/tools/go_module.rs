@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::Tool;
 use crate::progress::Step;
-use crate::{run, tools, workspace};
+use crate::{run, tools};
 
 pub struct GoModule {
     pub module: &'static str,
@@ -51,13 +51,14 @@ pub fn build(module: &GoModule, tool: &Tool) -> Result<PathBuf> {
             .arg(module.package),
         &log,
     )?;
-    step.finish(format!("built in {}", workspace::relative(&folder).display()));
+    step.finish("built");
     Ok(program)
 }
 
 fn go(folder: &Path) -> Command {
     let mut command = Command::new("go");
-    command.current_dir(folder).env("CGO_ENABLED", "0");
+    // Neither the checkout around the folder nor a workspace of the person's has to do with it.
+    command.current_dir(folder).envs([("CGO_ENABLED", "0"), ("GOWORK", "off"), ("GOFLAGS", "-buildvcs=false")]);
     command
 }
 
@@ -65,7 +66,7 @@ fn go(folder: &Path) -> Command {
 /// they are published as `v0.Y.Z` for Kubernetes `v1.Y.Z`.
 fn replacements(module: &GoModule, folder: &Path) -> Result<Vec<String>> {
     let versioned = format!("{}@{}", module.module, module.version);
-    let file = run::output(go(folder).env("GOFLAGS", "-mod=mod").args(["list", "-m", "-f", "{{.GoMod}}", &versioned]))?;
+    let file = run::output(go(folder).args(["list", "-m", "-f", "{{.GoMod}}", &versioned]))?;
     let requirements = fs::read_to_string(&file).with_context(|| format!("cannot read {file}"))?;
     Ok(siblings(&requirements, module.version))
 }

@@ -70,7 +70,7 @@ pub fn for_tests() -> &'static [Tool] {
                     package: "go.etcd.io/etcd/server/v3",
                     version: ETCD,
                     version_variable: None,
-                    about: "about 2 minutes",
+                    about: "about half a minute",
                 }),
             ],
         },
