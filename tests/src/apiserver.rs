@@ -4,7 +4,7 @@
 //! pods. A test writes them itself, which is also how it decides when they change. Admission
 //! webhooks are called by URL, since there is no pod network.
 
-mod binaries;
+pub mod binaries;
 mod credentials;
 
 use std::net::{Ipv4Addr, SocketAddr};
