@@ -7,31 +7,54 @@ use prometheus_client::{
     metrics::gauge::ConstGauge,
     registry::Registry,
 };
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{
+    any::{Any, TypeId},
+    collections::HashMap,
+    fmt,
+    sync::Arc,
+    time::SystemTime,
+};
 
 /// A process's metrics, in the text form of OpenMetrics.
 #[derive(Clone)]
-pub struct Metrics(Arc<Mutex<Registry>>);
+pub struct Metrics(Arc<Mutex<State>>);
+
+struct State {
+    registry: Registry,
+    /// Metrics that several parts of a process share, by their type.
+    shared: HashMap<TypeId, Box<dyn Any + Send>>,
+}
 
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(Process::new()));
-        Self(Arc::new(Mutex::new(registry)))
+        Self(Arc::new(Mutex::new(State { registry, shared: HashMap::new() })))
     }
 }
 
 impl Metrics {
     /// Registers metrics; each area has one function that does it.
     pub fn register<T>(&self, register: impl FnOnce(&mut Registry) -> T) -> T {
-        register(&mut self.0.lock())
+        register(&mut self.0.lock().registry)
+    }
+
+    /// Registers metrics that several parts of a process share: the second part gets those of the first.
+    pub fn shared<T: Clone + Send + 'static>(&self, register: impl FnOnce(&mut Registry) -> T) -> T {
+        let mut state = self.0.lock();
+        if let Some(known) = state.shared.get(&TypeId::of::<T>()).and_then(|known| known.downcast_ref::<T>()) {
+            return known.clone();
+        }
+        let registered = register(&mut state.registry);
+        state.shared.insert(TypeId::of::<T>(), Box::new(registered.clone()));
+        registered
     }
 
     /// All metrics as text.
     pub fn encode(&self) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail, and a collector that fails leaves the rest readable.
-        let _ = text::encode(&mut text, &self.0.lock());
+        let _ = text::encode(&mut text, &self.0.lock().registry);
         text
     }
 }
@@ -88,6 +111,7 @@ fn cpu_seconds() -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use prometheus_client::metrics::counter::Counter;
 
     #[test]
     fn a_process_reports_its_memory_and_times() {
@@ -96,5 +120,18 @@ mod tests {
             assert!(text.contains(&format!("\n{name} ")), "{name} in {text}");
         }
         assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn shared_metrics_are_registered_once() {
+        let (metrics, register) = (Metrics::default(), |registry: &mut Registry| {
+            let counter = Counter::<u64>::default();
+            registry.register("calls", "Calls", counter.clone());
+            counter
+        });
+        metrics.shared(register).inc();
+        metrics.shared(register).inc();
+        assert!(metrics.encode().contains("calls_total 2\n"));
+        assert_eq!(metrics.encode().matches("# TYPE calls ").count(), 1);
     }
 }

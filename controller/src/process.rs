@@ -119,6 +119,7 @@ pub async fn supervise(tasks: Tasks, mut supervisor: Supervisor) -> Result<(), P
             tracing::info!(signal = name, "stopping");
             None
         }
+        () = tasks.shutdown().cancelled() => None,
         end = supervisor.next() => end.map(unexpected),
     };
     tokio::select! {

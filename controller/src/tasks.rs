@@ -84,6 +84,11 @@ impl Tasks {
         });
     }
 
+    /// Asks the whole process to stop, as a signal does: it ends without an error.
+    pub fn stop(&self) {
+        self.shutdown.cancel();
+    }
+
     /// Asks every task to stop and returns once all have ended.
     pub async fn drain(&self) {
         self.shutdown.cancel();

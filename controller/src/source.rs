@@ -117,7 +117,7 @@ pub struct Watches {
 impl Watches {
     /// Prepares to watch a source.
     pub fn new(source: Source, tasks: &Tasks) -> Self {
-        Self { source, tasks: tasks.clone(), metrics: tasks.metrics.register(WatchMetrics::register) }
+        Self { source, tasks: tasks.clone(), metrics: tasks.metrics.shared(WatchMetrics::register) }
     }
 
     /// Watches all objects of a kind, which the process needs.

@@ -38,7 +38,7 @@ impl Methods {
     pub fn new(tasks: &Tasks) -> Self {
         Self {
             router: Router::new(),
-            metrics: tasks.metrics.register(GrpcMetrics::register),
+            metrics: tasks.metrics.shared(GrpcMetrics::register),
             drain: DrainSpread::new(tasks.shutdown().clone()),
         }
     }
