@@ -27,6 +27,26 @@ pub struct Common {
     pub manifests: Option<PathBuf>,
 }
 
+/// Which part of a kubeconfig is used, and as whom.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Overrides {
+    /// Cluster of the kubeconfig; the one of the context unless given
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
+    pub cluster: Option<String>,
+    /// Context of the kubeconfig; the current one unless given
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
+    pub context: Option<String>,
+    /// User of the kubeconfig; the one of the context unless given
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
+    pub user: Option<String>,
+    /// User to impersonate
+    #[arg(long = "as", value_name = "USER", hide_short_help = true)]
+    pub impersonate: Option<String>,
+    /// Group to impersonate; may be given again for more
+    #[arg(long = "as-group", value_name = "GROUP", hide_short_help = true, requires = "impersonate")]
+    pub impersonate_groups: Vec<String>,
+}
+
 /// A path of which the empty text means none.
 pub type OptionalPath = Maybe<PathBuf>;
 

@@ -1,6 +1,6 @@
 //! The Kubernetes client.
 
-use crate::args::Common;
+use crate::args::{Common, Overrides};
 use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
@@ -31,15 +31,33 @@ pub enum ClientError {
 /// # Errors
 /// When the configuration cannot be read. The API server itself is not asked yet.
 pub async fn connect(common: &Common) -> Result<Client, ClientError> {
-    let config = match &common.kubeconfig.0 {
-        Some(path) => from_file(path).await?,
+    connect_as(common, &Overrides::default()).await
+}
+
+/// Makes a client for the cluster that the arguments name, of which some override the kubeconfig.
+///
+/// # Errors
+/// When the configuration cannot be read. The API server itself is not asked yet.
+pub async fn connect_as(common: &Common, overrides: &Overrides) -> Result<Client, ClientError> {
+    let Overrides { cluster, context, user, impersonate, impersonate_groups } = overrides.clone();
+    let options = KubeConfigOptions { cluster, context, user };
+    let is_chosen = options.cluster.is_some() || options.context.is_some() || options.user.is_some();
+    let mut config = match &common.kubeconfig.0 {
+        Some(path) => from_file(path, &options).await?,
+        None if is_chosen => Config::from_kubeconfig(&options)
+            .await
+            .map_err(|source| ClientError::Kubeconfig { path: "of the environment".to_owned(), source })?,
         None => Config::infer().await?,
     };
+    if impersonate.is_some() {
+        config.auth_info.impersonate = impersonate;
+        config.auth_info.impersonate_groups = Some(impersonate_groups).filter(|groups| !groups.is_empty());
+    }
     Ok(Client::try_from(config)?)
 }
 
-async fn from_file(path: &Path) -> Result<Config, ClientError> {
+async fn from_file(path: &Path, options: &KubeConfigOptions) -> Result<Config, ClientError> {
     let named = |source| ClientError::Kubeconfig { path: path.display().to_string(), source };
     let kubeconfig = Kubeconfig::read_from(path).map_err(named)?;
-    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.map_err(named)
+    Config::from_custom_kubeconfig(kubeconfig, options).await.map_err(named)
 }

@@ -14,7 +14,7 @@ use crate::tasks::Tasks;
 use axum::{Router, body::Body, routing::post};
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use prost::Message;
 use std::{future::Future, sync::Arc};
 use tonic::{Status, server::Grpc};
@@ -58,7 +58,7 @@ impl Methods {
                     let (call, answer) = (metrics.start(), handler(request.into_inner()));
                     async move { call.finish(answer.await).map(tonic::Response::new) }
                 });
-                into_axum(grpc::<Req>().unary(respond, request).await)
+                into_axum(exhausted_if_too_long(grpc::<Req>().unary(respond, request).await))
             }
         };
         self.router = self.router.route(&format!("/{service}/{method}"), post(route));
@@ -99,6 +99,16 @@ impl Methods {
         let unknown = async || into_axum(Status::unimplemented("no such method").into_http::<tonic::body::Body>());
         self.router.fallback(unknown)
     }
+}
+
+/// A request beyond the limit is RESOURCE_EXHAUSTED to the field, but OUT_OF_RANGE to tonic; no handler of
+/// a unary method answers OUT_OF_RANGE itself.
+fn exhausted_if_too_long(mut response: Response<tonic::body::Body>) -> Response<tonic::body::Body> {
+    let status = response.headers_mut().get_mut(Status::GRPC_STATUS);
+    if let Some(status) = status.filter(|status| status.as_bytes() == b"11") {
+        *status = HeaderValue::from_static("8");
+    }
+    response
 }
 
 fn into_axum(response: Response<tonic::body::Body>) -> Response<Body> {

@@ -41,6 +41,13 @@ pub enum ProcessError {
     Aborted(&'static str),
 }
 
+/// Arguments that cannot be used: all mistakes, so that they can be mended at once.
+///
+/// A start that fails with it ends the process as a usage error does.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the configuration cannot be used:\n{}", .0.join("\n"))]
+pub struct Misconfigured(pub Vec<String>);
+
 /// Runs a process from its command line to its end.
 ///
 /// `start` spawns the tasks and returns; the process then runs until a signal, or until a task ends.
@@ -83,12 +90,25 @@ where
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, "the process ends");
-            ExitCode::FAILURE
+            error.exit_code()
+        }
+    }
+}
+
+impl ProcessError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Start(error) if error.is::<Misconfigured>() => ExitCode::from(EX_USAGE),
+            Self::Start(_) | Self::Bind(_) | Self::Io(_) | Self::Task { .. } | Self::Aborted(_) => ExitCode::FAILURE,
         }
     }
 }
 
 fn usage(error: &clap::Error) -> ExitCode {
+    if error.kind() == clap::error::ErrorKind::DisplayVersion {
+        println!("{}", env!("CARGO_PKG_VERSION"));
+        return ExitCode::SUCCESS;
+    }
     // Nothing can be done when the terminal does not take the message.
     let _ = error.print();
     if error.use_stderr() { ExitCode::from(EX_USAGE) } else { ExitCode::SUCCESS }

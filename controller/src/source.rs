@@ -16,7 +16,7 @@ pub use self::{
 };
 
 use crate::{
-    args::Common,
+    args::{Common, Overrides},
     client::{self, ClientError},
     tasks::Tasks,
 };
@@ -65,8 +65,16 @@ impl Source {
     /// # Errors
     /// When the path does not exist or there is no configuration of a cluster.
     pub async fn open(common: &Common, tasks: &Tasks) -> Result<Self, SourceError> {
+        Self::open_as(common, &Overrides::default(), tasks).await
+    }
+
+    /// Like [`Source::open`], with arguments that override the kubeconfig.
+    ///
+    /// # Errors
+    /// When the path does not exist or there is no configuration of a cluster.
+    pub async fn open_as(common: &Common, overrides: &Overrides, tasks: &Tasks) -> Result<Self, SourceError> {
         let Some(path) = &common.manifests else {
-            return Ok(Self::Cluster(client::connect(common).await?));
+            return Ok(Self::Cluster(client::connect_as(common, overrides).await?));
         };
         let (mut folder, objects) = (Folder::new([path.clone()])?, Objects::default());
         load(&mut folder, &objects).await;

@@ -1,1 +1,82 @@
-//! Destination service: tells proxies where a request goes.
+//! Where a request goes: the endpoints of Services, and the profiles of Services and addresses.
+//!
+//! Inputs: watches of Pods, Services, EndpointSlices, Nodes, ReplicaSets, Jobs, ServiceProfiles, Servers
+//! and ExternalWorkloads; requests of proxies. Outputs: the streams of
+//! `io.linkerd.proxy.destination.Destination`. Invariants:
+//!
+//! - a stream shows a snapshot, then what is different: a client that reads slowly costs one version,
+//!   never a queue, and has the present set one step after it reads again;
+//! - the first message of a stream is sent at once and is complete, and never a removal;
+//! - before the initial lists are complete no request is answered from what is there by then;
+//! - an endpoint has the identity of the very object that its slice names, by UID;
+//! - equal states are equal bytes, and a change that a proxy cannot see sends nothing;
+//! - what nobody watches is not computed, and what nobody watches any more is freed.
+
+pub mod args;
+pub mod core;
+#[cfg(test)]
+mod fixtures;
+pub mod grpc;
+pub mod index;
+mod metrics;
+
+use crate::{args::Args, core::config::Config, grpc::methods, index::Index};
+use linkerd_controller::{
+    args::ProcessArgs,
+    grpc::Methods,
+    listen::Listener,
+    source::{Shared, Source, Watches},
+    tasks::{BoxError, Tasks},
+};
+use linkerd_k8s::{EndpointSlice, ExternalWorkload, Job, Node, Pod, ReplicaSet, Server, Service, ServiceProfile};
+use parking_lot::Mutex;
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+/// Longest time that an addition is held back after another change of the same endpoints.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Starts the index and all that feeds it.
+pub fn start(watches: &Watches, tasks: &Tasks, config: Config) -> Shared<Index> {
+    let index = Arc::new(Mutex::new(Index::new(Arc::new(config))));
+    // Pods first: slices that come before their pods would be translated twice.
+    watches.watch::<Node, _>(&index);
+    watches.watch::<ReplicaSet, _>(&index);
+    watches.watch::<Job, _>(&index);
+    watches.watch::<Pod, _>(&index);
+    watches.watch::<Service, _>(&index);
+    watches.watch::<EndpointSlice, _>(&index);
+    watches.watch_optional::<ServiceProfile, _>(&index);
+    watches.watch_optional::<Server, _>(&index);
+    watches.watch_optional::<ExternalWorkload, _>(&index);
+    tasks.spawn("coalescing of additions", tick(index.clone()));
+    metrics::register(&index, tasks);
+    index
+}
+
+/// Publishes additions that were held back.
+async fn tick(index: Shared<Index>) -> Result<(), Infallible> {
+    let busy = index.lock().busy();
+    loop {
+        busy.notified().await;
+        loop {
+            tokio::time::sleep(TICK).await;
+            if !index.lock().tick() {
+                break;
+            }
+        }
+    }
+}
+
+/// Runs the process: returns once everything is started.
+///
+/// # Errors
+/// When arguments contradict each other, there is no source, or the address is taken.
+pub async fn run(args: Args, tasks: Tasks) -> Result<(), BoxError> {
+    let config = args.config()?;
+    let listener = Listener::bind(args.addr)?;
+    let source = Source::open(args.common(), &tasks).await?;
+    let index = start(&Watches::new(source, &tasks), &tasks, config);
+    let router = methods(&index, Methods::new(&tasks)).into_router();
+    tasks.spawn_draining("gRPC server", listener.serve(router, tasks.shutdown().clone()));
+    Ok(())
+}

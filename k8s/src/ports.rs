@@ -58,7 +58,8 @@ impl PortSet {
 
     /// Reads the items that are well formed and hands the others to `on_invalid`.
     ///
-    /// `named` resolves an item that is a port's name, which wins over reading it as a number.
+    /// `named` resolves an item that is a port's name, which wins over reading it as a number. Unlike in
+    /// a strict set, a range may start at 0.
     pub fn parse_lenient(
         text: &str,
         named: impl Fn(&str) -> Vec<u16>,
@@ -71,7 +72,7 @@ impl PortSet {
                 ranges.extend(ports.into_iter().map(|port| (port, port)));
                 continue;
             }
-            match parse_item(item) {
+            match parse_item(item, 0) {
                 Ok(range) => ranges.push(range),
                 Err(error) => on_invalid(error),
             }
@@ -104,7 +105,7 @@ impl FromStr for PortSet {
 
     fn from_str(text: &str) -> Result<Self, InvalidPort> {
         let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
-        Ok(Self::from_ranges(items.map(parse_item).collect::<Result<_, _>>()?))
+        Ok(Self::from_ranges(items.map(|item| parse_item(item, 1)).collect::<Result<_, _>>()?))
     }
 }
 
@@ -118,9 +119,9 @@ impl fmt::Display for PortSet {
     }
 }
 
-fn parse_item(item: &str) -> Result<(u16, u16), InvalidPort> {
+fn parse_item(item: &str, lowest: u16) -> Result<(u16, u16), InvalidPort> {
     let invalid = || InvalidPort { item: item.to_owned() };
-    let number = |text: &str| text.trim().parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(invalid);
+    let number = |text: &str| text.trim().parse::<u16>().ok().filter(|port| *port >= lowest).ok_or_else(invalid);
     let (low, high) = match item.split_once('-') {
         Some((low, high)) => (number(low)?, number(high)?),
         None => (number(item)?, number(item)?),
@@ -151,8 +152,8 @@ mod tests {
     fn a_lenient_set_keeps_the_good_items_and_resolves_names() {
         let mut bad = Vec::new();
         let named = |name: &str| if name == "mysql" { vec![3306] } else { vec![] };
-        let set = PortSet::parse_lenient("mysql,4320-4325,x,70000", named, |error| bad.push(error.item));
-        assert!(set.contains(3306) && set.contains(4322));
+        let set = PortSet::parse_lenient("mysql,4320-4325,x,70000,0-9", named, |error| bad.push(error.item));
+        assert!(set.contains(3306) && set.contains(4322) && set.contains(9));
         assert_eq!(bad, ["x", "70000"]);
     }
 

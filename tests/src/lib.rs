@@ -5,6 +5,7 @@
 //!
 //! - [`apiserver`]: a real etcd and kube-apiserver of the test's own, on loopback.
 //! - [`cluster`]: what a test does with a Kubernetes API, whichever it is.
+//! - [`helm`]: the objects of our charts.
 //! - [`process`]: one of our binaries, running.
 //! - [`eventually()`]: waiting for a condition, with a deadline and the last reason it failed.
 //!
@@ -14,9 +15,11 @@ pub mod apiserver;
 pub mod child;
 pub mod cluster;
 mod eventually;
+pub mod helm;
 pub mod plain_http;
 pub mod port;
 pub mod process;
 mod teardown;
+mod tools;
 
 pub use eventually::eventually;

@@ -3,6 +3,7 @@
 //! Each sub-command does its own set-up on a fresh machine, so that the README
 //! can promise one command. What is downloaded or built is kept below `.cache/`.
 
+mod bench;
 mod check;
 mod documents;
 mod generate;
@@ -29,6 +30,8 @@ enum Command {
     Tools(tools::Args),
     /// Provide the tools, build the binaries, run every test of the workspace
     Test(test::Args),
+    /// Measure memory and latency at scale, in release mode, and print tables
+    Bench,
     /// Write the generated files, or check that they are up to date
     Generate(generate::Args),
     /// Everything CI checks: format, lints, licences, generated files, documents, tests
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
     let result = match Args::parse().command {
         Command::Tools(args) => tools::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::Bench => bench::run(),
         Command::Generate(args) => generate::run(&args),
         Command::Ci(args) => check::run(&args),
     };

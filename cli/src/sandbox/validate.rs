@@ -34,7 +34,7 @@ pub fn object(object: &Value) -> Result<(), Invalid> {
         }
     }
     if object["kind"] == "ServiceProfile" {
-        let judged = linkerd_sp_validator::validate(object);
+        let judged = linkerd_sp_validator::core::validate(Some(object));
         return judged.map(|_| ()).map_err(|error| Invalid { field: String::new(), reason: error.to_string() });
     }
     template(object)

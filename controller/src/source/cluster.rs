@@ -32,7 +32,8 @@ pub(super) async fn watch<T: Resource, S: Sink<T>>(
     };
     let mut streaming = true;
     loop {
-        let progress = Watch { sink: &sink, status: &status, live: None, marker: std::marker::PhantomData };
+        let marker = std::marker::PhantomData;
+        let progress = Watch { sink: &sink, status: &status, live: None, streaming, is_listing: true, marker };
         streaming = progress.run(api.clone(), config(&scope, streaming)).await;
     }
 }
@@ -50,6 +51,10 @@ struct Watch<'a, T, S> {
     status: &'a WatchStatus,
     /// Objects seen in the list that is under way.
     live: Option<HashSet<ObjectId>>,
+    /// Whether lists are streamed.
+    streaming: bool,
+    /// Whether a list is under way, or will be next.
+    is_listing: bool,
     marker: std::marker::PhantomData<fn(T)>,
 }
 
@@ -67,8 +72,9 @@ impl<T: Resource, S: Sink<T>> Watch<'_, T, S> {
                 }
                 Err(error) => error,
             };
-            if streaming_is_refused(&error) {
-                tracing::debug!(kind = T::KIND, "the API server does not stream lists; listing in pages");
+            self.is_listing |= is_expired(&error);
+            if self.streaming && self.is_listing && is_answer_of_a_server_that_cannot_stream(&error) {
+                tracing::info!(kind = T::KIND, %error, "the API server does not stream this list; it is read in pages");
                 return false;
             }
             let delay = if is_absent(&error) { self.absent() } else { self.failed(&error, &mut backoff) };
@@ -79,7 +85,10 @@ impl<T: Resource, S: Sink<T>> Watch<'_, T, S> {
 
     fn handle(&mut self, event: Event<Decoded<T>>) {
         match event {
-            Event::Init => self.live = Some(HashSet::new()),
+            Event::Init => {
+                self.live = Some(HashSet::new());
+                self.is_listing = true;
+            }
             Event::InitApply(decoded) => {
                 // A streamed list may come without `Init`.
                 self.live.get_or_insert_default().insert(decoded.id.clone());
@@ -87,6 +96,7 @@ impl<T: Resource, S: Sink<T>> Watch<'_, T, S> {
             }
             Event::InitDone => {
                 let live = self.live.take().unwrap_or_default();
+                self.is_listing = false;
                 self.status.event("Restart");
                 self.sink.lock().reset(&live);
                 self.status.synced(&live);
@@ -153,10 +163,15 @@ fn is_absent(error: &watcher::Error) -> bool {
     response(error).is_some_and(|status| status.code == 404)
 }
 
-fn streaming_is_refused(error: &watcher::Error) -> bool {
-    response(error).is_some_and(|status| {
-        (status.code == 400 || status.code == 422) && status.message.contains("sendInitialEvents")
-    })
+fn is_expired(error: &watcher::Error) -> bool {
+    response(error).is_some_and(|status| status.code == 410)
+}
+
+/// Servers without streamed lists refuse the parameter; those that stream but whose etcd is too old
+/// (before 3.4.25 or 3.5.8) fail in the middle. Reading pages is right in either case, and after any
+/// other error that is not about the kind or our rights.
+fn is_answer_of_a_server_that_cannot_stream(error: &watcher::Error) -> bool {
+    response(error).is_some_and(|status| !matches!(status.code, 401 | 403 | 404 | 410 | 429))
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ pub mod ports;
 pub mod settings;
 pub mod timeouts;
 pub mod trust;
+pub mod tuning;
 pub mod validate;
 pub mod values;
 pub mod volumes;
+pub mod workload;

@@ -124,10 +124,8 @@ fn default_http_routes(probes: Probes<'_>) -> Vec<Route<HttpMatch>> {
 /// Lets probes in, whatever else is authorized.
 fn probe_route(probes: Probes<'_>) -> Option<Route<HttpMatch>> {
     let paths = probes.paths.filter(|paths| !paths.is_empty() && !probes.networks.is_empty())?;
-    let matches = paths.iter().map(|path| HttpMatch {
-        path: Some(PathMatch::Exact(path.clone())),
-        method: Some(Method::Get),
-    });
+    let matches =
+        paths.iter().map(|path| HttpMatch { path: Some(PathMatch::Exact(path.clone())), method: Some(Method::Get) });
     let authorization = Authorization {
         source: AuthorizationSource::Probe,
         networks: probes.networks.iter().copied().map(Into::into).collect(),

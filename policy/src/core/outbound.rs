@@ -190,11 +190,8 @@ pub fn service_policy(
     defaults: Defaults<'_>,
 ) -> OutboundPolicy {
     let authority = service.authority(defaults.cluster_domain);
-    let backend = |load: &Load| Backend::Service {
-        service: service.clone(),
-        authority: authority.clone(),
-        load: load.clone(),
-    };
+    let backend =
+        |load: &Load| Backend::Service { service: service.clone(), authority: authority.clone(), load: load.clone() };
     let http = || HttpRoutes {
         routes: vec![Route {
             source: RouteSource::Default("http"),

@@ -138,7 +138,11 @@ impl<'a, F: Fn(&str) -> Option<&'a str>> Annotations<F> {
         if limit.is_none() && timeout.is_none() && statuses.is_none() {
             return Ok(None);
         }
-        Ok(Some(HttpRetry { limit: limit.unwrap_or(NonZero::<u16>::MIN), timeout, statuses: statuses.unwrap_or_default() }))
+        Ok(Some(HttpRetry {
+            limit: limit.unwrap_or(NonZero::<u16>::MIN),
+            timeout,
+            statuses: statuses.unwrap_or_default(),
+        }))
     }
 
     fn load(&self) -> Result<Load, InvalidAnnotation> {

@@ -1,12 +1,13 @@
-//! Where etcd and kube-apiserver are, and the command lines they are started with.
+//! The command lines of etcd and kube-apiserver.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use super::credentials::Credentials;
 use crate::child::hermetic;
+use crate::tools;
 
 /// Loopback ports of one server.
 #[derive(Clone, Copy)]
@@ -16,28 +17,10 @@ pub struct Ports {
     pub api: u16,
 }
 
-/// A program from the folder that `KUBEBUILDER_ASSETS` names, or else from where
-/// `cargo xtask tools` puts it.
-pub fn find(name: &str) -> Result<PathBuf> {
-    let assets = std::env::var_os("KUBEBUILDER_ASSETS").filter(|value| !value.is_empty());
-    let folder = match &assets {
-        Some(folder) => PathBuf::from(folder),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../.cache/tools"),
-    };
-    let program = folder.join(name);
-    if program.is_file() {
-        return Ok(program);
-    }
-    if assets.is_some() {
-        bail!("KUBEBUILDER_ASSETS has no {name}; unset it and run `cargo xtask tools`");
-    }
-    bail!("{name} is not there; run `cargo xtask tools`")
-}
-
 pub fn etcd(data: &Path, ports: Ports) -> Result<Command> {
     let client = format!("http://127.0.0.1:{}", ports.etcd);
     let peer = format!("http://127.0.0.1:{}", ports.etcd_peer);
-    let mut command = hermetic(find("etcd")?);
+    let mut command = hermetic(tools::server("etcd")?);
     command
         .args(["--name", "tests"])
         .arg("--data-dir")
@@ -55,11 +38,13 @@ pub fn etcd(data: &Path, ports: Ports) -> Result<Command> {
 
 pub fn apiserver(credentials: &Credentials, ports: Ports) -> Result<Command> {
     let flag = |name: &str, file: &str| format!("--{name}={}", credentials.path(file).display());
-    let mut command = hermetic(find("kube-apiserver")?);
+    let mut command = hermetic(tools::server("kube-apiserver")?);
     command
         .arg(format!("--etcd-servers=http://127.0.0.1:{}", ports.etcd))
         .arg("--bind-address=127.0.0.1")
         .arg("--advertise-address=127.0.0.1")
+        // Endpoints on loopback are refused, so it would complain for ever.
+        .arg("--endpoint-reconciler-type=none")
         .arg(format!("--secure-port={}", ports.api))
         .arg(flag("cert-dir", ""))
         .arg(flag("tls-cert-file", "serving.crt"))

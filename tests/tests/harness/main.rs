@@ -1,5 +1,6 @@
 //! The harness itself: that its API server is a real one, and that nothing outlives a test.
 
+mod process;
 mod teardown;
 mod webhook;
 

@@ -1,6 +1,7 @@
 //! The main job on a real API server: from a pod's creation to a proxy that is certified, routed and
 //! authorized. Each part runs as its own process and is asked over the network alone.
 
+mod certificates;
 mod endpoints;
 mod policies;
 mod profiles;

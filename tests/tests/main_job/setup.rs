@@ -4,11 +4,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use linkerd_tests::apiserver::{ApiServer, binaries};
+use anyhow::Result;
+use linkerd_tests::apiserver::ApiServer;
 use linkerd_tests::cluster::Cluster;
-use linkerd_tests::port;
 use linkerd_tests::process::ProcessBuilder;
+use linkerd_tests::{helm, port};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
@@ -29,16 +29,9 @@ pub async fn cluster() -> Result<(&'static ApiServer, Cluster)> {
     Ok((server, cluster))
 }
 
-/// Installs the custom resource definitions, as the real helm renders them.
+/// Installs the custom resource definitions of the chart.
 pub async fn define(cluster: &Cluster) -> Result<()> {
-    let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts/linkerd-crds");
-    let rendered = std::process::Command::new(binaries::find("helm")?)
-        .args(["template", "linkerd-crds", "--namespace", "linkerd", "--kube-version", "1.35.0"])
-        .arg(&chart)
-        .output()
-        .context("cannot start helm")?;
-    anyhow::ensure!(rendered.status.success(), "helm: {}", String::from_utf8_lossy(&rendered.stderr));
-    cluster.install_crds(std::str::from_utf8(&rendered.stdout)?).await
+    cluster.install_crds(&helm::template("linkerd-crds", &[])?).await
 }
 
 /// A free address on loopback.

@@ -18,9 +18,8 @@ pub struct GoModule {
     /// The `main` package of the program.
     pub package: &'static str,
     pub version: &'static str,
-    /// The package whose variables hold the version. Without it the program calls itself
-    /// v0.0.0, which clients of the API server refuse.
-    pub version_variable: Option<&'static str>,
+    /// Variables that its own release build sets, so that the program knows its version.
+    pub variables: &'static [(&'static str, &'static str)],
     /// What to expect of the build, for the progress line.
     pub about: &'static str,
 }
@@ -85,14 +84,8 @@ fn siblings(go_mod: &str, version: &str) -> Vec<String> {
 
 fn linker_flags(module: &GoModule) -> String {
     let mut flags = "-s -w".to_owned();
-    if let Some(package) = module.version_variable {
-        let mut numbers = module.version.trim_start_matches('v').split('.');
-        let major = numbers.next().unwrap_or("0");
-        let minor = numbers.next().unwrap_or("0");
-        let variables = [("gitVersion", module.version), ("gitMajor", major), ("gitMinor", minor)];
-        for (variable, value) in variables {
-            flags.push_str(&format!(" -X {package}.{variable}={value}"));
-        }
+    for (variable, value) in module.variables {
+        flags.push_str(&format!(" -X {variable}={value}"));
     }
     flags
 }
@@ -119,17 +112,14 @@ require (
     }
 
     #[test]
-    fn a_server_is_told_its_version() {
+    fn a_program_is_told_its_version() {
         let module = GoModule {
             module: "m",
             package: "m/cmd",
             version: "v1.35.4",
-            version_variable: Some("m/version"),
+            variables: &[("m/version.major", "1"), ("m/version.minor", "35")],
             about: "",
         };
-        assert_eq!(
-            linker_flags(&module),
-            "-s -w -X m/version.gitVersion=v1.35.4 -X m/version.gitMajor=1 -X m/version.gitMinor=35"
-        );
+        assert_eq!(linker_flags(&module), "-s -w -X m/version.major=1 -X m/version.minor=35");
     }
 }

@@ -12,6 +12,8 @@ use super::go_module::GoModule;
 use crate::run;
 
 const KUBERNETES: &str = "v1.35.4";
+const KUBERNETES_MAJOR: &str = "1";
+const KUBERNETES_MINOR: &str = "35";
 /// The release archives of envtest follow Kubernetes' minor versions only.
 const ENVTEST: &str = "1.35.0";
 const ETCD: &str = "v3.6.6";
@@ -69,7 +71,7 @@ pub fn for_tests() -> &'static [Tool] {
                     module: "go.etcd.io/etcd/server/v3",
                     package: "go.etcd.io/etcd/server/v3",
                     version: ETCD,
-                    version_variable: None,
+                    variables: &[],
                     about: "about half a minute",
                 }),
             ],
@@ -84,7 +86,12 @@ pub fn for_tests() -> &'static [Tool] {
                     module: "k8s.io/kubernetes",
                     package: "k8s.io/kubernetes/cmd/kube-apiserver",
                     version: KUBERNETES,
-                    version_variable: Some("k8s.io/component-base/version"),
+                    // Without them it calls itself v0.0.0, which clients refuse.
+                    variables: &[
+                        ("k8s.io/component-base/version.gitVersion", KUBERNETES),
+                        ("k8s.io/component-base/version.gitMajor", KUBERNETES_MAJOR),
+                        ("k8s.io/component-base/version.gitMinor", KUBERNETES_MINOR),
+                    ],
                     about: "about 4 minutes on two cores",
                 }),
             ],
@@ -99,7 +106,12 @@ pub fn for_tests() -> &'static [Tool] {
                     module: "helm.sh/helm/v3",
                     package: "helm.sh/helm/v3/cmd/helm",
                     version: HELM,
-                    version_variable: None,
+                    // Without them it takes charts to be for Kubernetes 1.20, which ours refuse.
+                    variables: &[
+                        ("helm.sh/helm/v3/internal/version.version", HELM),
+                        ("helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor", KUBERNETES_MAJOR),
+                        ("helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor", KUBERNETES_MINOR),
+                    ],
                     about: "about 1 minute",
                 }),
             ],
@@ -149,11 +161,9 @@ mod tests {
     }
 
     #[test]
-    fn the_envtest_archive_is_of_the_same_minor_version() {
-        let minor = |version: &str| {
-            let mut parts = version.trim_start_matches('v').split('.');
-            (parts.next().map(str::to_owned), parts.next().map(str::to_owned))
-        };
-        assert_eq!(minor(KUBERNETES), minor(ENVTEST));
+    fn everything_is_of_one_kubernetes_version() {
+        let minor = format!("{KUBERNETES_MAJOR}.{KUBERNETES_MINOR}.");
+        assert!(KUBERNETES.trim_start_matches('v').starts_with(&minor), "{KUBERNETES}");
+        assert!(ENVTEST.starts_with(&minor), "{ENVTEST}");
     }
 }

@@ -173,6 +173,19 @@ async fn a_server_that_does_not_stream_lists_is_listed_in_pages_of_100() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_whose_etcd_is_too_old_to_stream_lists_is_listed_in_pages() {
+    let refusal = event(
+        "ERROR",
+        json!({"kind": "Status", "status": "Failure", "code": 500, "reason": "InternalError",
+               "message": "the required storage feature RequestWatchProgress is disabled"}),
+    );
+    let page = Answer::Page(vec![service("web", 80)], None);
+    let run = run(Need::Required, [Answer::Events(vec![refusal]), page]);
+    run.tasks.readiness.wait().await;
+    run.becomes(&[("web", 80)]).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_list_that_fails_half_way_deletes_nothing() {
     let all = || vec![service("web", 80), service("emoji", 80)];
     let run = run(

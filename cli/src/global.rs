@@ -1,0 +1,103 @@
+//! Options of every command.
+
+use anyhow::bail;
+use clap::{ArgAction, Args};
+use linkerd_controller::args::go_bool;
+
+/// Namespace of the control plane, unless told otherwise.
+const DEFAULT_NAMESPACE: &str = "linkerd";
+
+/// Options of every command; they stand before or after its name.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Namespace of the control plane [default: $LINKERD_NAMESPACE, else linkerd]
+    #[arg(long, short = 'L', global = true, value_name = "NAMESPACE")]
+    linkerd_namespace: Option<String>,
+    /// Address of the gRPC API to ask; without it, a running sandbox is asked
+    #[arg(long, global = true, value_name = "HOST:PORT")]
+    pub api_addr: Option<String>,
+    /// Log what is done, on standard error
+    #[arg(long, global = true, value_name = "BOOL", value_parser = go_bool, num_args = 0..=1,
+          default_missing_value = "true", require_equals = true, default_value = "false", hide_default_value = true)]
+    pub verbose: bool,
+    #[command(flatten)]
+    cluster: Cluster,
+}
+
+/// Options that tell which cluster to use. They are taken, so that scripts which give them keep
+/// running, but not listed before a command connects to a cluster.
+#[derive(Clone, Debug, Default, Args)]
+struct Cluster {
+    #[arg(long, global = true, hide = true, value_name = "NAMESPACE", default_value = "linkerd-cni")]
+    cni_namespace: String,
+    #[arg(long, global = true, hide = true, value_name = "FILE")]
+    kubeconfig: Option<String>,
+    #[arg(long, global = true, hide = true, value_name = "CONTEXT")]
+    context: Option<String>,
+    #[arg(long = "as", global = true, hide = true, value_name = "USER")]
+    impersonate: Option<String>,
+    #[arg(long = "as-group", global = true, hide = true, value_name = "GROUP", action = ArgAction::Append)]
+    impersonate_groups: Vec<String>,
+}
+
+impl Global {
+    /// Fills in the namespace, and checks it.
+    ///
+    /// `environment` is the value of `LINKERD_NAMESPACE`, which a given flag wins over.
+    ///
+    /// # Errors
+    /// When the namespace is no name of a namespace.
+    pub fn resolve(mut self, environment: Option<String>) -> anyhow::Result<Self> {
+        let environment = environment.filter(|namespace| !namespace.is_empty());
+        let namespace = self.linkerd_namespace.take().or(environment).unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
+        if namespace.is_empty() || !namespace.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
+            bail!("{namespace} is not a valid namespace");
+        }
+        self.linkerd_namespace = Some(namespace);
+        Ok(self)
+    }
+
+    /// Namespace of the control plane.
+    pub fn namespace(&self) -> &str {
+        self.linkerd_namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE)
+    }
+
+    /// Given options that no command of this version uses.
+    pub fn unused(&self) -> Vec<&'static str> {
+        let Cluster { cni_namespace: _, kubeconfig, context, impersonate, impersonate_groups } = &self.cluster;
+        let given = [
+            ("--kubeconfig", kubeconfig.is_some()),
+            ("--context", context.is_some()),
+            ("--as", impersonate.is_some()),
+            ("--as-group", !impersonate_groups.is_empty()),
+        ];
+        given.into_iter().filter(|(_, is_given)| *is_given).map(|(name, _)| name).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn namespace(flag: Option<&str>, environment: Option<&str>) -> anyhow::Result<String> {
+        let global = Global { linkerd_namespace: flag.map(str::to_owned), ..Global::default() };
+        Ok(global.resolve(environment.map(str::to_owned))?.namespace().to_owned())
+    }
+
+    #[test]
+    fn a_given_namespace_wins_over_the_environment_even_when_it_is_the_default() {
+        assert_eq!(namespace(None, None).unwrap(), "linkerd");
+        assert_eq!(namespace(None, Some("")).unwrap(), "linkerd");
+        assert_eq!(namespace(None, Some("l5d")).unwrap(), "l5d");
+        assert_eq!(namespace(Some("linkerd"), Some("l5d")).unwrap(), "linkerd");
+    }
+
+    #[test]
+    fn a_namespace_holds_letters_digits_and_dashes() {
+        let refused = namespace(Some("bad ns"), None).unwrap_err();
+        assert_eq!(refused.to_string(), "bad ns is not a valid namespace");
+        assert!(namespace(Some(""), None).is_err());
+        assert!(namespace(None, Some("a.b")).is_err());
+    }
+}

@@ -1,0 +1,4 @@
+//! `linkerd install`.
+
+mod charts;
+mod template;

@@ -1,0 +1,26 @@
+//! `cargo xtask bench`: how much memory the processes take, and how fast a change is.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::progress::heading;
+use crate::{run, tools, workspace};
+
+/// Measures with the binaries as they are released, against a real API server, and prints tables.
+pub fn run() -> Result<()> {
+    heading("tools");
+    for tool in tools::for_tests() {
+        tools::provide(tool)?;
+    }
+    heading("binaries, in release mode");
+    run::visible(cargo().args(["build", "--release", "--workspace", "--bins"]))?;
+    heading("scale");
+    run::visible(cargo().args(["bench", "--package", "linkerd-tests", "--bench", "scale"]))
+}
+
+fn cargo() -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    command.current_dir(workspace::root());
+    command
+}
