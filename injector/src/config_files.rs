@@ -108,15 +108,18 @@ impl ConfigFiles {
         files.0.state.lock().pending = Some(tasks.readiness.hold(name));
         let polled = files.clone();
         tasks.spawn("configuration reload", async move {
-            loop {
-                // The result is kept for requests, and its error is logged.
-                let _ = polled.current();
-                tokio::time::sleep(POLL).await;
-            }
-            #[expect(unreachable_code, reason = "gives the task its type")]
+            polled.poll().await;
             Ok::<(), Infallible>(())
         });
         files
+    }
+
+    async fn poll(self) {
+        loop {
+            // The result is kept for requests, and its error is logged.
+            let _ = self.current();
+            tokio::time::sleep(POLL).await;
+        }
     }
 
     /// Reads files when asked, without a timer.

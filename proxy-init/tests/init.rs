@@ -167,6 +167,7 @@ fn programs_that_are_missing_are_replaced_or_named() {
     assert!(outcome.stdout.contains("BIN/ip6tables-legacy-save -t nat"), "{}", outcome.stdout);
     let warning = r#"level=warning msg="iptables: configured binaries not found; applying fallback to available binaries" requested="ip6tables-nft""#;
     assert!(outcome.stdout.contains(warning), "{}", outcome.stdout);
+    drop(programs);
 
     let outcome = Programs::new(&[]).run(&format!("{PORTS} --iptables-mode nft"));
     assert_eq!(outcome.code, Some(1));

@@ -78,7 +78,9 @@ impl State {
 }
 
 fn read_credentials(folder: &Path) -> std::io::Result<Option<Credentials>> {
-    let text = |file: &str| Ok(read(folder, file)?.and_then(|bytes| String::from_utf8(bytes).ok()));
+    let text = |file: &str| -> std::io::Result<Option<String>> {
+        Ok(read(folder, file)?.and_then(|bytes| String::from_utf8(bytes).ok()))
+    };
     let files = (text(ANCHOR)?, text(ANCHOR_KEY)?, text(ISSUER)?, text(ISSUER_KEY)?);
     Ok(match files {
         (Some(trust_anchor), Some(trust_anchor_key), Some(issuer), Some(issuer_key)) => {

@@ -126,7 +126,7 @@ impl Destination for Script {
                 profile.opaque_protocol = true;
                 let service = Resource { kind: "Service".to_owned(), name: service.to_owned(), ..Resource::default() };
                 profile.parent_ref = Some(Metadata { kind: Some(metadata::Kind::Resource(service)) });
-                Ok(open(vec![profile.clone(), DestinationProfile::default()]))
+                Ok(open(vec![profile, DestinationProfile::default()]))
             }
             None => Err(Status::invalid_argument(format!("invalid authority: \"{path}\""))),
         }

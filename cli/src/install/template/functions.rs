@@ -5,7 +5,7 @@
 
 use super::{convert, yaml::to_yaml};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use gotmpl::{FuncMap, Template, TemplateError, Value, ValueFunc, error::Result, is_true};
+use gotmpl::{FuncMap, Template, TemplateError, Value, ValueFunc, is_true};
 use std::{
     collections::BTreeMap,
     sync::{Arc, OnceLock, Weak},
@@ -14,6 +14,7 @@ use std::{
 /// How the error of `fail` starts.
 pub const FAIL: &str = "refused: ";
 
+type Result<T> = std::result::Result<T, TemplateError>;
 type Map = BTreeMap<Arc<str>, Value>;
 
 /// All functions. `engine` is what `include` and `tpl` render with.
@@ -88,12 +89,12 @@ fn ternary(args: &[Value]) -> Result<Value> {
 
 /// `int VALUE`: an integer, 0 for what is none.
 fn int(args: &[Value]) -> Result<Value> {
-    Ok(Value::Int(match one("int", args)? {
-        Value::Int(integer) => *integer,
-        Value::Uint(integer) => i64::try_from(*integer).unwrap_or_default(),
-        Value::Float(float) => *float as i64,
-        Value::Bool(bool) => i64::from(*bool),
-        Value::String(text) => text.parse().unwrap_or_default(),
+    Ok(Value::Int(match *one("int", args)? {
+        Value::Int(integer) => integer,
+        Value::Uint(integer) => i64::try_from(integer).unwrap_or_default(),
+        Value::Float(float) => float as i64,
+        Value::Bool(bool) => i64::from(bool),
+        Value::String(ref text) => text.parse().unwrap_or_default(),
         _ => 0,
     }))
 }

@@ -78,3 +78,16 @@ fn yaml_reads_back_as_what_it_was() {
     assert_eq!(serde_saphyr::from_str::<Value>(&yaml).unwrap(), value, "{yaml}");
     assert_eq!(to_yaml(&json!("top\nlevel")), "|-\n  top\n  level");
 }
+
+#[test]
+fn the_charts_render() {
+    use super::super::charts::{CONTROL_PLANE, CRDS};
+    let crds = render(&CRDS, &json!({}), "linkerd").unwrap();
+    assert_eq!(crds.len(), 10);
+    let mut values: Value = serde_saphyr::from_str(CONTROL_PLANE.values).unwrap();
+    let tls = json!({ "crtPEM": "c", "keyPEM": "k" });
+    (values["identityTrustAnchorsPEM"], values["identity"]["issuer"]["tls"]) = ("a".into(), tls);
+    for (path, text) in render(&CONTROL_PLANE, &values, "linkerd").unwrap() {
+        println!("{path}\n{text}");
+    }
+}

@@ -67,6 +67,10 @@ fn scalar(text: &str) -> String {
     if starts_well && text.chars().all(is_plain) && !TAKEN.contains(&text.to_ascii_lowercase().as_str()) {
         return text.to_owned();
     }
-    // A JSON string is a YAML string.
-    Value::from(text).to_string()
+    // A JSON string is a YAML string, but for what only JSON prints as it is.
+    let escaped = |c: char| match c {
+        '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' => format!("\\u{:04x}", u32::from(c)),
+        _ => c.to_string(),
+    };
+    Value::from(text).to_string().chars().map(escaped).collect()
 }

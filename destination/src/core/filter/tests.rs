@@ -6,7 +6,7 @@ const V4: Rules = Rules { same_node_only: false, ipv6: false };
 
 fn at(address: &str) -> Candidate {
     Candidate {
-        address: format!("{address}:80").parse().unwrap(),
+        address: SocketAddr::new(address.parse().unwrap(), 80),
         endpoint: Arc::default(),
         pod: None,
         zone: "".into(),

@@ -1,6 +1,7 @@
 //! Numbers in comments are those of the acceptance cases of the specification.
 
 mod authorizations;
+mod demo;
 mod replay;
 mod servers;
 mod workloads;
@@ -9,7 +10,7 @@ use super::*;
 use crate::{
     core::{
         authorization::{Authentication, Authorization, AuthorizationSource},
-        inbound::Protocol,
+        inbound::{Protocol, ServerSource},
         route::RouteSource,
     },
     grpc::validated_inbound,
@@ -102,8 +103,6 @@ fn source(policy: &InboundServer) -> &str {
         ServerSource::Server(name) => name,
     }
 }
-
-use crate::core::inbound::ServerSource;
 
 fn routes(policy: &InboundServer) -> Vec<&'static str> {
     match &policy.protocol {

@@ -18,7 +18,7 @@ fn ports() -> Vec<PortId> {
     ports
 }
 
-fn feed_all(index: &mut InboundIndex, event: &Event) {
+pub(super) fn feed_all(index: &mut InboundIndex, event: &Event) {
     feed::<Pod, _>(index, event);
     feed::<ExternalWorkload, _>(index, event);
     feed::<Server, _>(index, event);
