@@ -146,7 +146,8 @@ fn write_credentials(
     running: &Running,
     control_plane_namespace: &str,
 ) -> anyhow::Result<()> {
-    let named = |(name, value): &(String, String)| (name == "LINKERD2_PROXY_IDENTITY_LOCAL_NAME").then(|| value.clone());
+    let named =
+        |(name, value): &(String, String)| (name == "LINKERD2_PROXY_IDENTITY_LOCAL_NAME").then(|| value.clone());
     let identity = variables.iter().find_map(named).context("the pod's proxy has no identity")?;
     linkerd_identity::key_and_csr::KeyAndCsr::generate(&identity)?.write(folder)?;
     let state = State::open(&running.state_dir, control_plane_namespace, &running.cluster_domain)?;

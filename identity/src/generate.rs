@@ -60,11 +60,7 @@ impl Credentials {
     ///
     /// # Errors
     /// When the crypto provider fails.
-    pub fn generate(
-        control_plane_namespace: &str,
-        trust_domain: &str,
-        now: Timestamp,
-    ) -> Result<Self, GenerateError> {
+    pub fn generate(control_plane_namespace: &str, trust_domain: &str, now: Timestamp) -> Result<Self, GenerateError> {
         let name = format!("root.{control_plane_namespace}.{trust_domain}");
         let root = authority(&name, BasicConstraints::Unconstrained, now, 3650)?;
         let root = CertifiedIssuer::self_signed(root, KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?)?;

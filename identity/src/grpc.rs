@@ -12,11 +12,8 @@ pub fn methods(service: Service, methods: Methods) -> Methods {
     methods.unary("io.linkerd.proxy.identity.Identity", "Certify", move |request: CertifyRequest| {
         let service = service.clone();
         async move {
-            let request = Request {
-                identity: request.identity,
-                token: request.token,
-                csr: request.certificate_signing_request,
-            };
+            let request =
+                Request { identity: request.identity, token: request.token, csr: request.certificate_signing_request };
             Ok(encode(&response(service.certify(request).await?)))
         }
     })

@@ -3,15 +3,13 @@
 //! They are JSON Web Tokens (RFC 7519) of algorithm ES256, with the claims that a cluster's tokens have.
 
 use crate::{
+    clock::Clock,
     core::token::{Review, ServiceAccount},
     reviewer::{ReviewFailed, TokenReviewer},
-    clock::Clock,
 };
 use aws_lc_rs::{
     rand::SystemRandom,
-    signature::{
-        ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, UnparsedPublicKey,
-    },
+    signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, UnparsedPublicKey},
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use futures::future::BoxFuture;
@@ -145,11 +143,7 @@ fn part(value: &impl Serialize) -> Result<String, LocalTokensError> {
 }
 
 impl TokenReviewer for LocalTokens {
-    fn review<'a>(
-        &'a self,
-        token: &'a str,
-        audiences: &'a [&'a str],
-    ) -> BoxFuture<'a, Result<Review, ReviewFailed>> {
+    fn review<'a>(&'a self, token: &'a str, audiences: &'a [&'a str]) -> BoxFuture<'a, Result<Review, ReviewFailed>> {
         let review = self.verify(token, audiences, self.clock.now());
         let review = review.unwrap_or_else(|error| Review { error, ..Review::default() });
         Box::pin(std::future::ready(Ok(review)))

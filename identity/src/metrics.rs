@@ -46,7 +46,11 @@ impl Metrics {
         let help = "Certificates that end before half of their configured lifetime, because the issuer does";
         registry.register("identity_certificates_shortened", help, metrics.shortened.clone());
         registry.register("identity_certificates_denied", "Requests denied, by reason", metrics.denied.clone());
-        registry.register("identity_token_review_seconds", "Time of token reviews, in seconds", metrics.reviews.clone());
+        registry.register(
+            "identity_token_review_seconds",
+            "Time of token reviews, in seconds",
+            metrics.reviews.clone(),
+        );
         registry.register("identity_issuer_updates", "Changed issuer files, by outcome", metrics.updates.clone());
         let help = "Kubernetes events that were not written";
         registry.register("identity_events_lost", help, metrics.lost_events.clone());

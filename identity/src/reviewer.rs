@@ -8,11 +8,7 @@ use kube::{Api, Client, api::PostParams};
 /// Says whether tokens are good: a cluster's API server, or whoever signed them.
 pub trait TokenReviewer: Send + Sync + 'static {
     /// Reviews a token for audiences; none stands for the reviewer's own.
-    fn review<'a>(
-        &'a self,
-        token: &'a str,
-        audiences: &'a [&'a str],
-    ) -> BoxFuture<'a, Result<Review, ReviewFailed>>;
+    fn review<'a>(&'a self, token: &'a str, audiences: &'a [&'a str]) -> BoxFuture<'a, Result<Review, ReviewFailed>>;
 }
 
 /// A reviewer that did not answer. The token may be good or bad.
@@ -32,10 +28,8 @@ impl KubernetesReviewer {
 
     async fn ask(&self, token: &str, audiences: &[&str]) -> Result<Review, ReviewFailed> {
         let audiences: Vec<String> = audiences.iter().map(|audience| (*audience).to_owned()).collect();
-        let spec = TokenReviewSpec {
-            token: Some(token.to_owned()),
-            audiences: (!audiences.is_empty()).then_some(audiences),
-        };
+        let spec =
+            TokenReviewSpec { token: Some(token.to_owned()), audiences: (!audiences.is_empty()).then_some(audiences) };
         let question = TokenReview { spec, ..TokenReview::default() };
         let answer = self.0.create(&PostParams::default(), &question).await;
         let status = answer.map_err(|error| ReviewFailed(error.to_string()))?.status.unwrap_or_default();
@@ -49,11 +43,7 @@ impl KubernetesReviewer {
 }
 
 impl TokenReviewer for KubernetesReviewer {
-    fn review<'a>(
-        &'a self,
-        token: &'a str,
-        audiences: &'a [&'a str],
-    ) -> BoxFuture<'a, Result<Review, ReviewFailed>> {
+    fn review<'a>(&'a self, token: &'a str, audiences: &'a [&'a str]) -> BoxFuture<'a, Result<Review, ReviewFailed>> {
         Box::pin(self.ask(token, audiences))
     }
 }

@@ -6,9 +6,7 @@ use crate::{
     reviewer::KubernetesReviewer,
     service::{self, EventSink, IssuerSource},
 };
-use k8s_openapi::api::authorization::v1::{
-    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
-};
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
 use kube::{Api, Client, api::PostParams};
 use linkerd_controller::{
     args::ProcessArgs,

@@ -197,11 +197,8 @@ impl Inner {
         // Time has passed since the first look: the token may have waited for its turn.
         let now = self.config.clock.now();
         authority.verify(now)?;
-        let leaf = LeafRequest {
-            name: found.as_str(),
-            has_common_name: checked.has_common_name,
-            public_key: &public_key,
-        };
+        let leaf =
+            LeafRequest { name: found.as_str(), has_common_name: checked.has_common_name, public_key: &public_key };
         let leaf = authority.issuer().issue(leaf, self.config.lifetimes, now)?;
         self.tell(account, found, &leaf);
         Ok(Certified { leaf, authority })

@@ -253,11 +253,7 @@ impl FakeReviewer {
 }
 
 impl TokenReviewer for FakeReviewer {
-    fn review<'a>(
-        &'a self,
-        token: &'a str,
-        audiences: &'a [&'a str],
-    ) -> BoxFuture<'a, Result<Review, ReviewFailed>> {
+    fn review<'a>(&'a self, token: &'a str, audiences: &'a [&'a str]) -> BoxFuture<'a, Result<Review, ReviewFailed>> {
         self.asked.lock().push((token.to_owned(), audiences.iter().map(|of| (*of).to_owned()).collect()));
         let mut answers = self.answers.lock();
         let answer = if answers.len() > 1 { answers.remove(0) } else { answers[0].clone() };

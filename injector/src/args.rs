@@ -31,8 +31,12 @@ pub struct Args {
     #[arg(long, default_value = "/var/run/linkerd/config/values", value_name = "FILE", hide_short_help = true)]
     pub values: PathBuf,
     /// File with the trust anchors, in PEM
-    #[arg(long, default_value = "/var/run/linkerd/identity/trust-roots/ca-bundle.crt", value_name = "FILE",
-          hide_short_help = true)]
+    #[arg(
+        long,
+        default_value = "/var/run/linkerd/identity/trust-roots/ca-bundle.crt",
+        value_name = "FILE",
+        hide_short_help = true
+    )]
     pub trust_anchors: PathBuf,
 }
 

@@ -175,8 +175,8 @@ fn read(paths: &Paths, control_plane_namespace: &str) -> Result<Config, ConfigEr
         fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.display().to_string(), source })
     };
     let path = paths.values.display().to_string();
-    let values =
-        Values::from_yaml(&text(&paths.values)?).map_err(|source| ConfigError::Values { path: path.clone(), source })?;
+    let values = Values::from_yaml(&text(&paths.values)?)
+        .map_err(|source| ConfigError::Values { path: path.clone(), source })?;
     let anchors = TrustAnchors::parse(&text(&paths.anchors)?)
         .map_err(|source| ConfigError::Anchors { path: paths.anchors.display().to_string(), source })?;
     Config::new(values, control_plane_namespace, anchors).map_err(|source| ConfigError::Invalid { path, source })

@@ -91,11 +91,7 @@ impl Events {
 }
 
 /// Writes what comes through a queue to a cluster.
-pub async fn write(
-    client: Client,
-    mut queue: mpsc::Receiver<Occurrence>,
-    metrics: Metrics,
-) -> Result<(), Infallible> {
+pub async fn write(client: Client, mut queue: mpsc::Receiver<Occurrence>, metrics: Metrics) -> Result<(), Infallible> {
     let mut said = Said::default();
     while let Some(occurrence) = queue.recv().await {
         if !said.is_news(&occurrence, Instant::now()) {
@@ -173,7 +169,12 @@ mod tests {
     fn skipped(uid: &str) -> Occurrence {
         Occurrence {
             namespace: "n".into(),
-            owner: OwnerReference { kind: "Deployment".into(), name: "web".into(), uid: uid.into(), ..Default::default() },
+            owner: OwnerReference {
+                kind: "Deployment".into(),
+                name: "web".into(),
+                uid: uid.into(),
+                ..Default::default()
+            },
             what: What::Skipped(vec![SkipReason::HostNetwork, SkipReason::NotEnabled]),
         }
     }

@@ -204,6 +204,8 @@ mod tests {
         assert!(text.contains("access_log=\"set\""));
         assert!(!text.contains("secret"));
         assert!(text.contains("skip=\"false\",skip_reason=\"\"} 1"));
-        assert!(text.contains("skip=\"true\",skip_reason=\"host_network_enabled,injection_enable_annotation_absent\"} 1"));
+        assert!(
+            text.contains("skip=\"true\",skip_reason=\"host_network_enabled,injection_enable_annotation_absent\"} 1")
+        );
     }
 }

@@ -145,7 +145,9 @@ impl Injector {
             }
         };
         let is_owner = |reference: &OwnerReference| {
-            !owner.known_kind().is_empty() && reference.kind.to_lowercase() == owner.kind && reference.name == owner.name
+            !owner.known_kind().is_empty()
+                && reference.kind.to_lowercase() == owner.kind
+                && reference.name == owner.name
         };
         let object = candidates.into_iter().find(is_owner);
         (owner, object)
@@ -181,7 +183,13 @@ impl Injector {
                 patch
             }
             Action::Annotate(patch, reasons) => {
-                tracing::debug!(namespace, kind = owner.kind, name = owner.name, reasons = texts(&reasons), "annotated");
+                tracing::debug!(
+                    namespace,
+                    kind = owner.kind,
+                    name = owner.name,
+                    reasons = texts(&reasons),
+                    "annotated"
+                );
                 self.metrics.response(&subject, None);
                 patch
             }

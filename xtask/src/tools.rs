@@ -20,7 +20,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{run, workspace};
 use table::{Source, envtest_archive};
-pub use table::{Tool, for_checks, for_tests};
+pub use table::{Tool, for_checks, for_cluster, for_tests};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -29,7 +29,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let all = || for_tests().iter().chain(for_checks());
+    let all = || for_tests().iter().chain(for_cluster()).chain(for_checks());
     let mut chosen = Vec::new();
     for name in &args.names {
         match all().find(|tool| tool.name == name) {

@@ -3,9 +3,6 @@
 {{- include "linkerd.checks.removed" . -}}
 {{- include "linkerd.checks.identity" . -}}
 {{- include "linkerd.checks.proxy" . -}}
-{{- if and (not .Values.disableIPv6) (not .Values.enableEndpointSlices) -}}
-{{- fail "disableIPv6=false needs enableEndpointSlices=true: Endpoints hold addresses of one family only" -}}
-{{- end -}}
 {{- if not (has .Values.webhookFailurePolicy (list "Ignore" "Fail")) -}}
 {{- fail (printf "webhookFailurePolicy must be Ignore or Fail, not %q" .Values.webhookFailurePolicy) -}}
 {{- end -}}

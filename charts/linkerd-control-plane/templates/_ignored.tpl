@@ -8,6 +8,8 @@
 {{- if get $.Values . }}- {{ . }}: there is no heartbeat
 {{ end -}}
 {{- end -}}
+{{- if eq (toString .Values.enableEndpointSlices) "false" }}- enableEndpointSlices: EndpointSlices are always read
+{{ end -}}
 {{- if .Values.enablePprof }}- enablePprof: there are no such profiles; metrics are at /metrics of the admin ports
 {{ end -}}
 {{- if or .Values.kubeAPI .Values.identity.kubeAPI }}- kubeAPI: requests to the Kubernetes API are not throttled by the client

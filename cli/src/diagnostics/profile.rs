@@ -9,7 +9,8 @@ use super::{
 use crate::{
     failure::{Bare, exactly},
     global::Global,
-    output, sandbox::runtime,
+    output,
+    sandbox::runtime,
 };
 use linkerd_proto::destination::{DestinationProfile, GetDestination, destination_client::DestinationClient};
 use tonic::{Status, transport::Channel};

@@ -14,8 +14,7 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 /// Networks of the sandbox: those of clusters, and loopback, where its pods and Services are.
-pub const CLUSTER_NETWORKS: &str =
-    "10.0.0.0/8,100.64.0.0/10,172.16.0.0/12,192.168.0.0/16,fd00::/8,127.0.0.0/8";
+pub const CLUSTER_NETWORKS: &str = "10.0.0.0/8,100.64.0.0/10,172.16.0.0/12,192.168.0.0/16,fd00::/8,127.0.0.0/8";
 
 /// The injector, set up for the sandbox.
 pub struct Injector(Config);

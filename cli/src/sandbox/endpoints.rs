@@ -35,7 +35,10 @@ pub fn slices(service: &Service, backends: &Backends<'_>) -> Vec<Value> {
     }
     let mut workloads: BTreeMap<Ports, Vec<Value>> = BTreeMap::new();
     for workload in backends.external_workloads.iter().filter(|workload| selects(&workload.metadata)) {
-        workloads.entry(ports(service, |port| workload_port(workload, port))).or_default().push(workload_endpoint(workload, service));
+        workloads
+            .entry(ports(service, |port| workload_port(workload, port)))
+            .or_default()
+            .push(workload_endpoint(workload, service));
     }
     let of_pods = pods.into_iter().map(|group| ("endpointslice-controller.k8s.io", group));
     let of_workloads = workloads.into_iter().map(|group| ("linkerd-external-workloads-controller", group));
@@ -49,7 +52,10 @@ fn slice(service: &Service, index: usize, writer: &str, ports: &Ports, endpoints
     let mut labels = meta.labels.clone();
     labels.insert(label::SERVICE_NAME.to_owned(), meta.name.clone());
     labels.insert(label::ENDPOINT_SLICE_MANAGED_BY.to_owned(), writer.to_owned());
-    let ports: Vec<_> = ports.iter().map(|(name, port, protocol)| json!({"name": name, "port": port, "protocol": protocol_name(*protocol)})).collect();
+    let ports: Vec<_> = ports
+        .iter()
+        .map(|(name, port, protocol)| json!({"name": name, "port": port, "protocol": protocol_name(*protocol)}))
+        .collect();
     json!({
         "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
         "metadata": {

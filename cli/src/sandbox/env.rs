@@ -90,7 +90,10 @@ fn replacement(name: &str, value: &str, address: &str, surroundings: &Surroundin
         "POLICY_SVC_ADDR" => Some(surroundings.policy.to_string()),
         "IDENTITY_DIR" => Some(surroundings.folder.display().to_string()),
         "IDENTITY_TOKEN_FILE" => folder("token"),
-        "INBOUND_LISTEN_ADDR" | "ADMIN_LISTEN_ADDR" | "CONTROL_LISTEN_ADDR" | "OUTBOUND_LISTEN_ADDR"
+        "INBOUND_LISTEN_ADDR"
+        | "ADMIN_LISTEN_ADDR"
+        | "CONTROL_LISTEN_ADDR"
+        | "OUTBOUND_LISTEN_ADDR"
         | "OUTBOUND_LISTEN_ADDRS" => {
             let first = value.split(',').next().unwrap_or_default();
             let (_, port) = first.rsplit_once(':')?;

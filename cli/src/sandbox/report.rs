@@ -48,7 +48,8 @@ pub fn pod_rows(objects: &[Value], trust_domain: &str) -> Vec<PodRow> {
         let control_plane = meta["labels"][linkerd_k8s::names::label::CONTROL_PLANE_NS].as_str();
         let account = pod["spec"]["serviceAccountName"].as_str().filter(|name| !name.is_empty()).unwrap_or("default");
         let identity = control_plane.map(|control_plane| {
-            linkerd_k8s::Identity::service_account(account, text(&meta["namespace"]), control_plane, trust_domain).into()
+            linkerd_k8s::Identity::service_account(account, text(&meta["namespace"]), control_plane, trust_domain)
+                .into()
         });
         PodRow {
             name: format!("{}/{}", text(&meta["namespace"]), text(&meta["name"])),
@@ -67,7 +68,8 @@ impl Reporter {
 
     /// Says where the control plane listens, after it started.
     pub fn started(&self, running: &Running) {
-        let servers = [("identity", running.identity), ("destination", running.destination), ("policy", running.policy)];
+        let servers =
+            [("identity", running.identity), ("destination", running.destination), ("policy", running.policy)];
         match self.output {
             Output::Json => self.line(&json!({"event": "started", "sandbox": running}).to_string()),
             Output::Text => {
@@ -90,7 +92,8 @@ impl Reporter {
         let is_first = self.known.is_empty();
         let added: Vec<_> = objects.keys().filter(|name| !self.known.contains_key(*name)).cloned().collect();
         let removed: Vec<_> = self.known.keys().filter(|name| !objects.contains_key(*name)).cloned().collect();
-        let is_edited = |(name, object): &(&String, &Value)| self.known.get(*name).is_some_and(|known| known != *object);
+        let is_edited =
+            |(name, object): &(&String, &Value)| self.known.get(*name).is_some_and(|known| known != *object);
         let changed: Vec<_> = objects.iter().filter(is_edited).map(|(name, _)| name.clone()).collect();
         self.known = objects;
         self.problems(world);
@@ -139,9 +142,8 @@ impl Reporter {
         let width = news.iter().map(|row| row.name.len()).max().unwrap_or_default();
         for PodRow { name, address, identity } in news {
             match self.output {
-                Output::Json => self.line(
-                    &json!({"event": "pod", "pod": name, "address": address, "identity": identity}).to_string(),
-                ),
+                Output::Json => self
+                    .line(&json!({"event": "pod", "pod": name, "address": address, "identity": identity}).to_string()),
                 Output::Text => {
                     let identity = identity.as_deref().unwrap_or("(not meshed)");
                     self.line(&format!("pod  {name:<width$}  {address:<15}  {identity}"));

@@ -135,17 +135,30 @@ fn flatten(file: &Path, index: usize, object: Value, documents: &mut Vec<Documen
         let items = object["items"].as_array().cloned().unwrap_or_default();
         return items.into_iter().for_each(|item| flatten(file, index, item, documents, problems));
     }
-    let missing = ["apiVersion", "kind"].into_iter().find(|field| !object[*field].is_string());
-    let missing = missing.or_else(|| (!object["metadata"]["name"].is_string()).then_some("metadata.name"));
-    match missing {
-        Some(field) => problems.push(Problem {
+    match fault(&object) {
+        Some((field, reason)) => problems.push(Problem {
             file: file.to_owned(),
             document: index,
             field: field.to_owned(),
-            reason: "is missing, so this is no Kubernetes object".to_owned(),
+            reason: reason.to_owned(),
         }),
         None => documents.push(Document { file: file.to_owned(), index, object }),
     }
+}
+
+/// Why a document is no Kubernetes object.
+fn fault(object: &Value) -> Option<(&'static str, &'static str)> {
+    for (field, pointer) in [("apiVersion", "/apiVersion"), ("kind", "/kind"), ("metadata.name", "/metadata/name")] {
+        match object.pointer(pointer) {
+            Some(Value::String(_)) => {}
+            None | Some(Value::Null) => return Some((field, "is missing, so this is no Kubernetes object")),
+            Some(_) => return Some((field, "is not a text; put it in quotes")),
+        }
+    }
+    // YAML takes words such as `n` and `on` for truth values.
+    let namespace = &object["metadata"]["namespace"];
+    (!namespace.is_null() && !namespace.is_string())
+        .then_some(("metadata.namespace", "is not a text; put it in quotes"))
 }
 
 /// Splits text into YAML documents, numbered from 1, and parses each alone, so that a bad one does not
@@ -206,6 +219,12 @@ mod tests {
         fs::write(&file, object("web") + "---\n" + &object("emoji")).unwrap();
         let changed = tokio::time::timeout(Duration::from_secs(10), manifests.next()).await.unwrap();
         assert_eq!(changed.0.len(), 2);
+    }
+
+    #[test]
+    fn a_name_that_yaml_takes_for_a_truth_value_is_reported() {
+        let (_, object) = read_documents("{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: n}}").remove(0);
+        assert_eq!(fault(&object.unwrap()), Some(("metadata.namespace", "is not a text; put it in quotes")));
     }
 
     #[test]

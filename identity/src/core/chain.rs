@@ -64,9 +64,10 @@ impl TrustAnchors {
     /// When it holds no certificate, or a malformed one.
     pub fn from_pem(bundle: &[u8]) -> Result<Self, AnchorError> {
         let anchors = pem::certificates(bundle)?;
-        let read = anchors.iter().enumerate().map(|(i, der)| {
-            Anchor::read(der).map_err(|reason| AnchorError::Certificate { position: i + 1, reason })
-        });
+        let read = anchors
+            .iter()
+            .enumerate()
+            .map(|(i, der)| Anchor::read(der).map_err(|reason| AnchorError::Certificate { position: i + 1, reason }));
         Ok(Self(read.collect::<Result<_, _>>()?))
     }
 

@@ -81,8 +81,7 @@ impl<'a> Csr<'a> {
             return Err(CsrError::TrailingBytes);
         }
         let csr = Self { request };
-        let malformed =
-            |extension: &ParsedExtension<'_>| matches!(extension, ParsedExtension::ParseError { .. });
+        let malformed = |extension: &ParsedExtension<'_>| matches!(extension, ParsedExtension::ParseError { .. });
         if csr.extensions().any(malformed) { Err(CsrError::Extension) } else { Ok(csr) }
     }
 

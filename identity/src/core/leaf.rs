@@ -115,8 +115,7 @@ const VERSION_3: &[u8] = &[0xa0, 3, 2, 1, 2];
 /// `AlgorithmIdentifier` of 1.2.840.10045.4.3.2, without parameters (RFC 5758).
 const ECDSA_WITH_SHA256: &[u8] = &[0x30, 10, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2];
 /// `AlgorithmIdentifier` of id-ecPublicKey with the named curve prime256v1 (RFC 5480).
-const P256: &[u8] =
-    &[0x30, 19, 6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7];
+const P256: &[u8] = &[0x30, 19, 6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7];
 /// 2.5.4.3.
 const COMMON_NAME: &[u8] = &[6, 3, 0x55, 4, 3];
 /// 2.5.29.15.

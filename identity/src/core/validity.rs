@@ -49,10 +49,7 @@ impl Validity {
 
     /// What is in both spans.
     pub fn and(self, other: Self) -> Self {
-        Self {
-            not_before: self.not_before.max(other.not_before),
-            not_after: self.not_after.min(other.not_after),
-        }
+        Self { not_before: self.not_before.max(other.not_before), not_after: self.not_after.min(other.not_after) }
     }
 
     /// Whether a time is within.

@@ -275,7 +275,8 @@ fn access_log(settings: &mut Settings, text: &str) -> Result<(), Complaint> {
 
 fn default_inbound_policy(settings: &mut Settings, text: &str) -> Result<(), Complaint> {
     let policy = Some(text).filter(|text| DEFAULT_POLICIES.contains(text)).map(str::to_owned);
-    let expected = "deny, audit, all-authenticated, all-unauthenticated, cluster-authenticated or cluster-unauthenticated";
+    let expected =
+        "deny, audit, all-authenticated, all-unauthenticated, cluster-authenticated or cluster-unauthenticated";
     set(&mut settings.default_inbound_policy, policy, expected)
 }
 

@@ -150,7 +150,11 @@ pub fn proxy(inputs: &Inputs<'_>, pod: &PodView) -> Value {
         "volumeMounts": volumes::proxy_mounts(config, pod),
     });
     add_resources(&mut container, &settings.resources);
-    if settings.native_sidecar { run_beside(&mut container, config, settings) } else { run_among(&mut container, settings) }
+    if settings.native_sidecar {
+        run_beside(&mut container, config, settings);
+    } else {
+        run_among(&mut container, settings);
+    }
     container
 }
 
@@ -235,11 +239,8 @@ fn capabilities(capabilities: &Capabilities) -> Value {
 
 /// Adds requests and limits, without empty ones.
 fn add_resources(container: &mut Value, resources: &Resources) {
-    let all = [
-        ("cpu", &resources.cpu),
-        ("memory", &resources.memory),
-        ("ephemeral-storage", &resources.ephemeral_storage),
-    ];
+    let all =
+        [("cpu", &resources.cpu), ("memory", &resources.memory), ("ephemeral-storage", &resources.ephemeral_storage)];
     let mut bounds = Map::new();
     for (bound, pick) in [("limits", true), ("requests", false)] {
         let filled: Map<_, _> = all

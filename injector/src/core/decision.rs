@@ -48,9 +48,7 @@ impl SkipReason {
             Self::InvalidAtNamespace => "invalid value for annotation \"linkerd.io/inject\" at namespace",
             Self::InvalidAtWorkload => "invalid value for annotation \"linkerd.io/inject\" at workload",
             Self::DisabledAtWorkload => "pod has the annotation \"linkerd.io/inject:disabled\"",
-            Self::NotEnabled => {
-                "neither the namespace nor the pod have the annotation \"linkerd.io/inject:enabled\""
-            }
+            Self::NotEnabled => "neither the namespace nor the pod have the annotation \"linkerd.io/inject:enabled\"",
             Self::NoServiceAccountToken => {
                 "automountServiceAccountToken set to \"false\", with \
                  Values.identity.serviceAccountTokenProjection set to \"false\""
@@ -130,9 +128,8 @@ pub fn has_sidecar(pod: &PodView) -> bool {
 /// Whether the pod lacks the token of its service account, which proxies need without one of their own.
 pub fn lacks_token(pod: &PodView) -> bool {
     let first = pod.spec.containers.first();
-    let is_mounted = first.is_some_and(|container| {
-        container.volume_mounts.iter().any(|mount| mount.mount_path == SERVICE_ACCOUNT_MOUNT)
-    });
+    let is_mounted = first
+        .is_some_and(|container| container.volume_mounts.iter().any(|mount| mount.mount_path == SERVICE_ACCOUNT_MOUNT));
     pod.spec.automount_service_account_token == Some(false) || !is_mounted
 }
 

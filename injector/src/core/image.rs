@@ -26,7 +26,10 @@ pub fn is_version(text: &str) -> bool {
 fn is_digest(text: &str) -> bool {
     let Some((algorithm, hex)) = text.split_once(':') else { return false };
     let lower = |c: char| c.is_ascii_digit() || c.is_ascii_lowercase();
-    !algorithm.is_empty() && algorithm.chars().all(lower) && hex.len() >= 32 && hex.chars().all(|c| c.is_ascii_hexdigit())
+    !algorithm.is_empty()
+        && algorithm.chars().all(lower)
+        && hex.len() >= 32
+        && hex.chars().all(|c| c.is_ascii_hexdigit())
 }
 
 fn is_registry(text: &str) -> bool {
@@ -52,7 +55,8 @@ mod tests {
 
     #[test]
     fn a_name_has_an_optional_registry_and_no_tag() {
-        for good in ["cr.l5d.io/linkerd/proxy", "proxy", "localhost:5000/a/b", "my.reg/proxy", "MY.Reg/x", "a/b_c.d-e"] {
+        for good in ["cr.l5d.io/linkerd/proxy", "proxy", "localhost:5000/a/b", "my.reg/proxy", "MY.Reg/x", "a/b_c.d-e"]
+        {
             assert!(is_name(good), "{good}");
         }
         for bad in ["", "a b", "proxy:v1", "my.reg/proxy:v1", "a//b", "/a", "a/", "A/b", "my.reg/x\"", "x@sha256:0"] {

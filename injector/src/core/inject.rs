@@ -337,6 +337,5 @@ impl Additions {
     }
 }
 
-
 #[cfg(test)]
 mod tests;

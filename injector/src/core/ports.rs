@@ -142,9 +142,7 @@ pub fn opaque_of_service(service: &Value, defaults: &PortList) -> Result<PortLis
     }
     let spec = match service.get("spec") {
         None | Some(Value::Null) => Spec::default(),
-        Some(spec) => {
-            Spec::deserialize(spec).map_err(|source| Malformed::Shape { what: "service's ports", source })?
-        }
+        Some(spec) => Spec::deserialize(spec).map_err(|source| Malformed::Shape { what: "service's ports", source })?,
     };
     let leads_to_opaque = |port: &&ServicePort| {
         let target = match port.target_port {

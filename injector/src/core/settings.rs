@@ -11,14 +11,8 @@ use linkerd_k8s::quantity::parse_thousandths;
 use std::collections::BTreeMap;
 
 /// Policies of inbound ports without a Server.
-pub const DEFAULT_POLICIES: &[&str] = &[
-    "deny",
-    "all-authenticated",
-    "all-unauthenticated",
-    "cluster-authenticated",
-    "cluster-unauthenticated",
-    "audit",
-];
+pub const DEFAULT_POLICIES: &[&str] =
+    &["deny", "all-authenticated", "all-unauthenticated", "cluster-authenticated", "cluster-unauthenticated", "audit"];
 
 /// Largest user or group that Kubernetes takes.
 pub const MAX_ID: i64 = i32::MAX as i64;
@@ -153,7 +147,8 @@ impl Settings {
             outbound_port: check.port("proxy.ports.outbound", proxy.ports.outbound),
             pod_inbound_ports: None,
             opaque_ports: check.port_list("proxy.opaquePorts", &proxy.opaque_ports).to_string(),
-            skip_inbound_ports: check.port_list("proxyInit.ignoreInboundPorts", &values.proxy_init.ignore_inbound_ports),
+            skip_inbound_ports: check
+                .port_list("proxyInit.ignoreInboundPorts", &values.proxy_init.ignore_inbound_ports),
             skip_outbound_ports: check
                 .port_list("proxyInit.ignoreOutboundPorts", &values.proxy_init.ignore_outbound_ports),
             skip_subnets: check.networks("proxyInit.skipSubnets", &values.proxy_init.skip_subnets),
@@ -341,4 +336,3 @@ pub fn log_http_headers(text: &str) -> Option<bool> {
         _ => None,
     }
 }
-

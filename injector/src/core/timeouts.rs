@@ -91,7 +91,9 @@ mod tests {
 
     #[test]
     fn the_proxy_reads_what_it_is_given() {
-        for (text, expected) in [("100ms", "100ms"), ("365d", "365d"), ("1m30s", "90000ms"), ("1.5s", "1500ms"), ("0", "0")] {
+        for (text, expected) in
+            [("100ms", "100ms"), ("365d", "365d"), ("1m30s", "90000ms"), ("1.5s", "1500ms"), ("0", "0")]
+        {
             assert_eq!(for_proxy(text).unwrap(), expected);
         }
         for bad in ["", "-1s", "5", "1ns"] {

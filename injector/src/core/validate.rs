@@ -39,7 +39,11 @@ pub fn check(values: &Values) -> Result<Checked, InvalidValues> {
     check_tracing(values, &mut mistakes);
     let streams = check_streams(&values.proxy.control.streams, &mut mistakes);
     let tuning = Tuning::collect(&values.proxy, &mut mistakes);
-    if mistakes.is_empty() { Ok(Checked { settings, streams, tuning, cluster_networks }) } else { Err(InvalidValues(mistakes)) }
+    if mistakes.is_empty() {
+        Ok(Checked { settings, streams, tuning, cluster_networks })
+    } else {
+        Err(InvalidValues(mistakes))
+    }
 }
 
 fn check_names(values: &Values, mistakes: &mut Vec<String>) {
@@ -168,7 +172,10 @@ proxyInit: {iptablesMode: plain, closeWaitTimeoutSecs: 5, skipSubnets: 1.1.1.1/9
     fn tracing_needs_an_endpoint_and_an_identity() {
         let error = mistakes("proxy: {tracing: {enabled: true, collector: {endpoint: 'c:4317'}}}");
         assert_eq!(error.len(), 2);
-        assert_eq!(error[0], "proxy.tracing.collector.meshIdentity.serviceAccountName: must be set when tracing is enabled");
+        assert_eq!(
+            error[0],
+            "proxy.tracing.collector.meshIdentity.serviceAccountName: must be set when tracing is enabled"
+        );
         assert_eq!(mistakes("proxy: {tracing: {enabled: true}}").len(), 3);
     }
 

@@ -17,7 +17,7 @@ pub const DEFAULT_OPAQUE_PORTS: &str = "25,587,3306,4444,5432,6379,9300,11211";
 pub enum ValuesError {
     /// Not YAML.
     #[error("the values are not YAML: {0}")]
-    Yaml(#[from] serde_saphyr::Error),
+    Yaml(String),
     /// YAML of another shape.
     #[error("the values have a field of the wrong type: {0}")]
     Shape(#[from] serde_json::Error),
@@ -29,7 +29,7 @@ impl Values {
     /// # Errors
     /// The text is not YAML, or a known field has a wrong type.
     pub fn from_yaml(text: &str) -> Result<Self, ValuesError> {
-        let tree = if text.trim().is_empty() { Value::Null } else { serde_saphyr::from_str(text)? };
+        let tree = if text.trim().is_empty() { Value::Null } else { serde_saphyr::from_str(text).map_err(not_yaml)? };
         Ok(Self::from_tree(tree)?)
     }
 
@@ -47,6 +47,11 @@ impl Values {
     pub fn trust_domain(&self) -> &str {
         if self.identity_trust_domain.is_empty() { &self.cluster_domain } else { &self.identity_trust_domain }
     }
+}
+
+/// Parsers draw pictures of the text; one line without them is enough.
+fn not_yaml(error: serde_saphyr::Error) -> ValuesError {
+    ValuesError::Yaml(error.to_string().lines().next().unwrap_or_default().to_owned())
 }
 
 /// Charts before 2.10 nested most values under `global`.

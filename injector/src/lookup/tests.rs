@@ -21,7 +21,8 @@ fn answer(path: &str, answers: &[(&str, &str)]) -> Response<Body> {
             r#"{{"apiVersion":"meta.k8s.io/v1","kind":"PartialObjectMetadata","metadata":{metadata}}}"#
         ))),
         None => {
-            let status = json!({"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404, "message": ""});
+            let status =
+                json!({"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404, "message": ""});
             let mut response = Response::new(Body::from(status.to_string()));
             *response.status_mut() = StatusCode::NOT_FOUND;
             response
@@ -33,7 +34,8 @@ fn replica_set(name: &str, uid: &str) -> Intermediate {
     Intermediate { kind: IntermediateKind::ReplicaSet, name: name.into(), uid: uid.into() }
 }
 
-const WEB: &str = r#"{"name":"web-1","ownerReferences":[{"apiVersion":"apps/v1","kind":"Deployment","name":"web","uid":"d"}]}"#;
+const WEB: &str =
+    r#"{"name":"web-1","ownerReferences":[{"apiVersion":"apps/v1","kind":"Deployment","name":"web","uid":"d"}]}"#;
 
 // Acceptance case 23.
 #[tokio::test]

@@ -131,7 +131,8 @@ impl Run<'_> {
             (None, "service") => self.service(value),
             (None, _) => Outcome::Skipped,
         };
-        self.findings.any_supported |= Workload::from_kind(&kind).is_some() || ["namespace", "service"].contains(&kind.as_str());
+        self.findings.any_supported |=
+            Workload::from_kind(&kind).is_some() || ["namespace", "service"].contains(&kind.as_str());
         let what = match outcome {
             Outcome::Injected => "injected",
             Outcome::Annotated => "annotated",

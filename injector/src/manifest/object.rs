@@ -68,7 +68,10 @@ pub fn remove_entries(parent: &mut Value, field: &str, is_removed: impl Fn(&str,
     let before = map.len();
     map.retain(|key, value| !is_removed(key, value));
     let (removed, is_empty) = (map.len() < before, map.is_empty());
-    if removed && is_empty && let Some(parent) = parent.as_object_mut() {
+    if removed
+        && is_empty
+        && let Some(parent) = parent.as_object_mut()
+    {
         parent.remove(field);
     }
     removed
@@ -81,7 +84,10 @@ pub fn remove_named(parent: &mut Value, field: &str, names: &[&str]) -> bool {
     let before = list.len();
     list.retain(|item| !item.get("name").and_then(Value::as_str).is_some_and(|name| names.contains(&name)));
     let (removed, is_empty) = (list.len() < before, list.is_empty());
-    if removed && is_empty && let Some(parent) = parent.as_object_mut() {
+    if removed
+        && is_empty
+        && let Some(parent) = parent.as_object_mut()
+    {
         parent.remove(field);
     }
     removed
@@ -100,7 +106,9 @@ pub fn tidy(object: &mut Value) {
         }
     }
     let Some(workload) = Workload::from_kind(&kind(object)) else { return };
-    if workload == Workload::CronJob && let Some(job) = object.pointer_mut("/spec/jobTemplate").and_then(Value::as_object_mut) {
+    if workload == Workload::CronJob
+        && let Some(job) = object.pointer_mut("/spec/jobTemplate").and_then(Value::as_object_mut)
+    {
         tidy_metadata(job);
     }
     let Some(template) = template_mut(object, workload).and_then(Value::as_object_mut) else { return };

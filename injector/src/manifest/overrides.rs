@@ -195,7 +195,12 @@ impl Collect {
     fn resources(&mut self, base: &Values, flags: &Flags) {
         let resources = &base.proxy.resources;
         for (flag, key, base, value) in [
-            ("proxy-cpu-request", "config.linkerd.io/proxy-cpu-request", &resources.cpu.request, &flags.proxy_cpu_request),
+            (
+                "proxy-cpu-request",
+                "config.linkerd.io/proxy-cpu-request",
+                &resources.cpu.request,
+                &flags.proxy_cpu_request,
+            ),
             ("proxy-cpu-limit", "config.linkerd.io/proxy-cpu-limit", &resources.cpu.limit, &flags.proxy_cpu_limit),
             (
                 "proxy-memory-request",
@@ -224,7 +229,12 @@ impl Collect {
         if let Some(gid) = flags.proxy_gid.filter(|gid| *gid > MAX_ID) {
             self.mistakes.push(format!("--proxy-gid: {gid} is not a group up to {MAX_ID}"));
         }
-        self.require("proxy-log-level", flags.proxy_log_level.as_ref(), is_log_filter, "a log filter such as warn,linkerd=debug");
+        self.require(
+            "proxy-log-level",
+            flags.proxy_log_level.as_ref(),
+            is_log_filter,
+            "a log filter such as warn,linkerd=debug",
+        );
         let is_policy = |policy: &str| DEFAULT_POLICIES.contains(&policy);
         let policy = flags.default_inbound_policy.as_ref();
         self.require("default-inbound-policy", policy, is_policy, &format!("one of {}", DEFAULT_POLICIES.join(", ")));
@@ -255,7 +265,11 @@ pub fn with_registry(image: &str, registry: &str) -> String {
 fn is_log_filter(text: &str) -> bool {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
     // Field matchers in brackets may hold anything.
-    let outside: String = text.split('[').enumerate().map(|(i, part)| if i == 0 { part } else { part.split_once(']').map_or("\n", |(_, rest)| rest) }).collect();
+    let outside: String = text
+        .split('[')
+        .enumerate()
+        .map(|(i, part)| if i == 0 { part } else { part.split_once(']').map_or("\n", |(_, rest)| rest) })
+        .collect();
     !text.is_empty()
         && outside.split(',').all(|item| {
             let (module, level) = item.split_once('=').map_or((item, None), |(module, level)| (module, Some(level)));
@@ -276,7 +290,8 @@ mod tests {
     #[test]
     fn only_what_differs_from_the_base_is_annotated() {
         assert_eq!(annotations(Flags::default()), []);
-        let same = Flags { admin_port: Some(4191), native_sidecar: Some(true), proxy_gid: Some(-5), ..Flags::default() };
+        let same =
+            Flags { admin_port: Some(4191), native_sidecar: Some(true), proxy_gid: Some(-5), ..Flags::default() };
         assert_eq!(annotations(same), []);
         let other = Flags { admin_port: Some(1234), native_sidecar: Some(false), ..Flags::default() };
         let expected = [
@@ -334,7 +349,13 @@ mod tests {
 
     #[test]
     fn log_filters_are_levels_and_modules() {
-        for good in ["warn", "warn,linkerd=info,hickory=error", "linkerd_proxy::x", "warn,[{headers}]=off", "a[b{c=\"d\"}]=trace"] {
+        for good in [
+            "warn",
+            "warn,linkerd=info,hickory=error",
+            "linkerd_proxy::x",
+            "warn,[{headers}]=off",
+            "a[b{c=\"d\"}]=trace",
+        ] {
             assert!(is_log_filter(good), "{good}");
         }
         for bad in ["", "a b", "x=loud", "a\nb", "[a"] {

@@ -54,7 +54,11 @@ impl Report {
 
 /// A line of the summary.
 pub fn line(kind: &str, name: &str, what: &str) -> String {
-    if kind.is_empty() { "document missing \"kind\" field, skipped".to_owned() } else { format!("{kind} \"{name}\" {what}") }
+    if kind.is_empty() {
+        "document missing \"kind\" field, skipped".to_owned()
+    } else {
+        format!("{kind} \"{name}\" {what}")
+    }
 }
 
 /// Collects findings about objects.

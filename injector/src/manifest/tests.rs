@@ -174,7 +174,12 @@ fn other_kinds_pass_byte_for_byte() {
 #[test]
 fn the_template_of_a_cron_job_is_inside_its_job() {
     let text = run().manifests(CRON_JOB);
-    assert!(text.contains("      template:\n        metadata:\n          annotations:\n            linkerd.io/inject: enabled\n"), "{text}");
+    assert!(
+        text.contains(
+            "      template:\n        metadata:\n          annotations:\n            linkerd.io/inject: enabled\n"
+        ),
+        "{text}"
+    );
     let manual = run().manual().manifests(CRON_JOB);
     assert!(manual.contains("linkerd.io/proxy-cronjob: tick\n"), "{manual}");
     assert_eq!(document::to_yaml(&reread(&uninjected(&manual).manifests)), document::to_yaml(&reread(CRON_JOB)));
@@ -191,7 +196,8 @@ fn a_template_that_opts_out_is_left_alone() {
     let flags = Flags { default_inbound_policy: Some("deny".into()), ..Flags::default() };
     let transformed = run().flags(flags).on(&text).unwrap();
     assert_eq!(transformed.manifests, format!("{text}---\n"));
-    let expected = "\n\u{203c} \"linkerd.io/inject: disabled\" annotation set on deployment/web\n\ndeployment \"web\" skipped\n\n";
+    let expected =
+        "\n\u{203c} \"linkerd.io/inject: disabled\" annotation set on deployment/web\n\ndeployment \"web\" skipped\n\n";
     assert_eq!(transformed.report.render(false), expected);
     let on_host = text.replace("    spec:\n", "    spec:\n      hostNetwork: true\n");
     assert_eq!(run().manifests(&on_host), format!("{on_host}---\n"));
@@ -201,7 +207,10 @@ fn a_template_that_opts_out_is_left_alone() {
 #[test]
 fn what_cannot_be_injected_fails_the_run() {
     let host = web_with("      hostNetwork: true\n");
-    assert_eq!(run().error(&host), "Error transforming resources:\nfailed to inject deployment/web: hostNetwork is enabled");
+    assert_eq!(
+        run().error(&host),
+        "Error transforming resources:\nfailed to inject deployment/web: hostNetwork is enabled"
+    );
     let istio = WEB.replace("name: web\n        x", "name: istio-proxy\n        x");
     assert!(run().error(&istio).ends_with("failed to inject deployment/web: pod has a sidecar injected already"));
     let no_token = web_with("      automountServiceAccountToken: false\n");
@@ -222,7 +231,11 @@ fn every_workload_that_fails_is_named() {
 #[test]
 fn udp_ports_are_a_warning() {
     let udp = WEB.replace("        x-unknown: kept\n", "        ports: [{containerPort: 53, protocol: UDP}]\n");
-    assert!(run().report(&udp).contains("\n\u{203c} deployment/web uses \"protocol: UDP\"\n\ndeployment \"web\" injected\n"));
+    assert!(
+        run()
+            .report(&udp)
+            .contains("\n\u{203c} deployment/web uses \"protocol: UDP\"\n\ndeployment \"web\" injected\n")
+    );
     let two = format!("{udp}---\n{}", udp.replace("name: web", "name: api"));
     assert!(run().report(&two).contains("deployment/web, deployment/api use \"protocol: UDP\""));
     let host = udp.replace("    spec:\n", "    spec:\n      hostNetwork: true\n");
@@ -249,11 +262,16 @@ fn a_broken_document_fails_the_run() {
 #[test]
 fn a_list_stays_a_list() {
     let item = |name: &str| WEB.replace("name: web\nspec", &format!("name: {name}\nspec")).replace('\n', "\n  ");
-    let text = format!("apiVersion: v1\nkind: List\nitems:\n- {}\n- {}\n---\n\n---\n", item("a").trim_end(), item("b").trim_end());
+    let text = format!(
+        "apiVersion: v1\nkind: List\nitems:\n- {}\n- {}\n---\n\n---\n",
+        item("a").trim_end(),
+        item("b").trim_end()
+    );
     let transformed = run().on(&text).unwrap();
     assert_eq!(transformed.manifests.matches("linkerd.io/inject: enabled").count(), 2);
     assert!(transformed.manifests.contains("kind: List\n---\n\n---\n"), "{}", transformed.manifests);
-    let expected = "\ndeployment \"a\" injected\ndeployment \"b\" injected\ndocument missing \"kind\" field, skipped\n\n";
+    let expected =
+        "\ndeployment \"a\" injected\ndeployment \"b\" injected\ndocument missing \"kind\" field, skipped\n\n";
     assert_eq!(transformed.report.render(false), expected);
 }
 
@@ -347,6 +365,7 @@ fn uninjection_keeps_what_is_the_users() {
 fn empty_fields_of_tools_are_dropped() {
     let text = web_with("").replace("spec:\n  selector", "status: {}\nspec:\n  strategy: {}\n  selector");
     let text = text.replace("        x-unknown: kept\n", "        x-unknown: kept\n        resources: {}\n");
-    let text = text.replace("    metadata:\n      labels", "    metadata:\n      creationTimestamp: null\n      labels");
+    let text =
+        text.replace("    metadata:\n      labels", "    metadata:\n      creationTimestamp: null\n      labels");
     assert_eq!(run().manifests(&text), web_annotated("linkerd.io/inject", "enabled") + "---\n");
 }

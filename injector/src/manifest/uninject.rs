@@ -9,9 +9,7 @@ use crate::{
         report::{self, Report},
     },
 };
-use linkerd_k8s::names::{
-    DEBUG_CONTAINER, INIT_CONTAINER, PROXY_CONTAINER, VALIDATOR_CONTAINER, annotation, label,
-};
+use linkerd_k8s::names::{DEBUG_CONTAINER, INIT_CONTAINER, PROXY_CONTAINER, VALIDATOR_CONTAINER, annotation, label};
 use serde_json::{Value, json};
 
 /// Removes proxies and annotations from manifests.
@@ -110,7 +108,10 @@ fn strip_metadata(object: &mut Value) -> bool {
         object::remove_entries(metadata, "annotations", |key, value| is_ours(key) && !is_opt_out(key, value));
     let from_labels = object::remove_entries(metadata, "labels", |key, _| is_ours(key));
     let is_empty = metadata.as_object().is_some_and(serde_json::Map::is_empty);
-    if (from_annotations || from_labels) && is_empty && let Some(object) = object.as_object_mut() {
+    if (from_annotations || from_labels)
+        && is_empty
+        && let Some(object) = object.as_object_mut()
+    {
         object.remove("metadata");
     }
     from_annotations | from_labels

@@ -66,8 +66,7 @@ impl Fixture {
 
     async fn review_dry(&self, namespace: &str, object: Value, is_dry_run: bool) -> Value {
         let kind = json!({"group": "", "version": "v1", "kind": "Pod"});
-        let request =
-            json!({"uid": "u", "kind": kind, "namespace": namespace, "object": object, "dryRun": is_dry_run});
+        let request = json!({"uid": "u", "kind": kind, "namespace": namespace, "object": object, "dryRun": is_dry_run});
         let (status, body) = self.post(request).await;
         assert_eq!(status, StatusCode::OK, "{body}");
         serde_json::from_str::<Value>(&body).unwrap()["response"].clone()

@@ -19,6 +19,8 @@ const ENVTEST: &str = "1.35.0";
 const ETCD: &str = "v3.6.6";
 const HELM: &str = "v3.22.0";
 const CARGO_DENY: &str = "0.20.2";
+const COREDNS: &str = "v1.12.4";
+const KIND: &str = "v0.31.0";
 
 /// A program that the tests or checks run.
 pub struct Tool {
@@ -82,18 +84,7 @@ pub fn for_tests() -> &'static [Tool] {
             in_assets: true,
             sources: &[
                 Source::Envtest,
-                Source::Go(GoModule {
-                    module: "k8s.io/kubernetes",
-                    package: "k8s.io/kubernetes/cmd/kube-apiserver",
-                    version: KUBERNETES,
-                    // Without them it calls itself v0.0.0, which clients refuse.
-                    variables: &[
-                        ("k8s.io/component-base/version.gitVersion", KUBERNETES),
-                        ("k8s.io/component-base/version.gitMajor", KUBERNETES_MAJOR),
-                        ("k8s.io/component-base/version.gitMinor", KUBERNETES_MINOR),
-                    ],
-                    about: "about 4 minutes on two cores",
-                }),
+                kubernetes("k8s.io/kubernetes/cmd/kube-apiserver", "about 4 minutes on two cores"),
             ],
         },
         Tool {
@@ -117,6 +108,51 @@ pub fn for_tests() -> &'static [Tool] {
             ],
         },
     ]
+}
+
+/// What `cargo xtask cluster` runs besides etcd and kube-apiserver, where there is no docker engine.
+pub fn for_cluster() -> &'static [Tool] {
+    const fn component(name: &'static str, sources: &'static [Source]) -> Tool {
+        Tool { name, version: KUBERNETES, in_assets: false, sources }
+    }
+    &[
+        component(
+            "kube-controller-manager",
+            &[kubernetes("k8s.io/kubernetes/cmd/kube-controller-manager", "about 1 minute")],
+        ),
+        component("kube-scheduler", &[kubernetes("k8s.io/kubernetes/cmd/kube-scheduler", "a few seconds")]),
+        component("kubelet", &[kubernetes("k8s.io/kubernetes/cmd/kubelet", "about 20 seconds")]),
+        component("kube-proxy", &[kubernetes("k8s.io/kubernetes/cmd/kube-proxy", "about 10 seconds")]),
+        component("kubectl", &[kubernetes("k8s.io/kubernetes/cmd/kubectl", "about 20 seconds")]),
+        Tool {
+            name: "coredns",
+            version: COREDNS,
+            in_assets: false,
+            sources: &[Source::Go(GoModule {
+                module: "github.com/coredns/coredns",
+                package: "github.com/coredns/coredns",
+                version: COREDNS,
+                variables: &[],
+                about: "about 2 minutes",
+            })],
+        },
+    ]
+}
+
+/// A program of the Kubernetes release, built from source.
+const fn kubernetes(package: &'static str, about: &'static str) -> Source {
+    Source::Go(GoModule {
+        module: "k8s.io/kubernetes",
+        package,
+        version: KUBERNETES,
+        // Without them it calls itself v0.0.0, which clients refuse.
+        variables: &[
+            ("k8s.io/component-base/version.gitVersion", KUBERNETES),
+            ("k8s.io/component-base/version.gitMajor", KUBERNETES_MAJOR),
+            ("k8s.io/component-base/version.gitMinor", KUBERNETES_MINOR),
+        ],
+        about,
+    })
 }
 
 /// What `cargo xtask ci` needs besides.
@@ -153,7 +189,7 @@ mod tests {
 
     #[test]
     fn tools_have_distinct_names() {
-        let mut names: Vec<_> = for_tests().iter().chain(for_checks()).map(|tool| tool.name).collect();
+        let mut names: Vec<_> = for_tests().iter().chain(for_cluster()).chain(for_checks()).map(|tool| tool.name).collect();
         let count = names.len();
         names.sort_unstable();
         names.dedup();

@@ -26,7 +26,7 @@ impl Admit for MarkOwner {
 const MANIFEST: &str = r"
 apiVersion: apps/v1
 kind: Deployment
-metadata: {name: web, namespace: n}
+metadata: {name: web, namespace: ns}
 spec:
   replicas: 2
   template:
@@ -35,7 +35,7 @@ spec:
 ---
 apiVersion: v1
 kind: Service
-metadata: {name: web-svc, namespace: n}
+metadata: {name: web-svc, namespace: ns}
 spec: {selector: {app: web}, ports: [{port: 80, targetPort: http}]}
 ---
 apiVersion: v1
@@ -46,7 +46,10 @@ spec: {ports: [{port: http}]}
 
 fn world(text: &str, admission: &impl Admit) -> World {
     let parsed = read_documents(text).into_iter().map(|(index, object)| (index, object.unwrap()));
-    build(parsed.map(|(index, object)| Document { file: PathBuf::from("all.yaml"), index, object }).collect(), admission)
+    build(
+        parsed.map(|(index, object)| Document { file: PathBuf::from("all.yaml"), index, object }).collect(),
+        admission,
+    )
 }
 
 fn of_kind<'a>(world: &'a World, kind: &str) -> Vec<&'a Value> {
@@ -65,7 +68,7 @@ fn a_deployment_and_its_service_become_pods_with_addresses_and_endpoints() {
     assert_eq!(slices[0]["endpoints"].as_array().unwrap().len(), 2);
     assert_eq!(slices[0]["ports"][0]["port"], 8080);
     assert!(text(&of_kind(&world, "Service")[0]["spec"]["clusterIP"]).starts_with("127."));
-    assert!(of_kind(&world, "Namespace").iter().any(|namespace| namespace["metadata"]["name"] == "n"));
+    assert!(of_kind(&world, "Namespace").iter().any(|namespace| namespace["metadata"]["name"] == "ns"));
 }
 
 #[test]
@@ -91,7 +94,7 @@ fn admission_sees_the_owners_of_pods() {
     let world = world(MANIFEST, &MarkOwner);
     assert!(of_kind(&world, "Pod").iter().all(|pod| pod["metadata"]["annotations"]["owner"] == "web"));
     // A Service has no owner.
-    assert_eq!(world.warnings, ["Service n/web-svc: has no owner"]);
+    assert_eq!(world.warnings, ["Service ns/web-svc: has no owner"]);
 }
 
 #[test]

@@ -193,6 +193,7 @@ impl View {
             *ids += 1;
             news.insert(client.clone(), Some(Arc::new(Snapshot::new(*ids, set, previous))));
         }
+        can_wait &= clients.iter().all(|(node, client)| self.is_shown(node, client));
         let is_news = news.values().any(Option::is_some);
         if is_news && can_wait && !tick && self.pace != Pace::Quiet {
             self.pace = Pace::Busy { pending: true };
@@ -220,6 +221,12 @@ impl View {
             self.publish(scene, ids, true);
         }
         self.pace != Pace::Quiet
+    }
+
+    /// Whether a group is shown the snapshot of such clients, and was not one of others until now.
+    fn is_shown(&self, node: &str, client: &Client) -> bool {
+        let shown = self.groups.get(node).map(|group| group.cell.borrow().id());
+        shown == self.snapshots.get(client).map(|snapshot| snapshot.id())
     }
 
     fn depends_on_node(&self, scene: Scene<'_>) -> bool {

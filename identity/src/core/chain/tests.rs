@@ -1,9 +1,9 @@
 use super::*;
 use crate::{
     core::{algorithm, authority::Authority},
-    testing::{FOO, anchors, ca, ca_with, hours, issuer, only_client_auth, rsa_key, seconds, start},
+    testing::{FOO, anchors, ca, ca_with, hours, issuer, key_of, only_client_auth, rsa_key, seconds, start},
 };
-use rcgen::{BasicConstraints, GeneralSubtree, IsCa, NameConstraints};
+use rcgen::{BasicConstraints, GeneralSubtree, IsCa, KeyPair, NameConstraints, PKCS_ECDSA_P521_SHA512};
 
 fn refusal(result: Result<Validity, ChainError>) -> String {
     result.unwrap_err().to_string()
@@ -14,7 +14,8 @@ fn an_issuer_is_trusted_below_an_anchor_or_as_one() {
     let root = ca("root").self_signed();
     let middle = ca("middle").signed_by(&root);
     let own = ca("own").signed_by(&middle);
-    for (further, anchor) in [(vec![&middle], &root), (vec![], &middle), (vec![], &own), (vec![&middle, &root], &root)] {
+    for (further, anchor) in [(vec![&middle], &root), (vec![], &middle), (vec![], &own), (vec![&middle, &root], &root)]
+    {
         assert!(anchors(&[anchor]).verify(&issuer(&own, &further), FOO, start()).is_ok());
     }
     assert!(refusal(anchors(&[&root]).verify(&issuer(&own, &[]), FOO, start())).ends_with("UnknownIssuer"));
@@ -69,7 +70,8 @@ fn an_expired_certificate_anywhere_in_the_file_or_an_expired_anchor_is_refused()
 
 #[test]
 fn an_anchor_that_expires_hands_over_to_its_renewal() {
-    let key = || rcgen::KeyPair::from_pem(KEY).unwrap();
+    let pem = KeyPair::generate().unwrap().serialize_pem();
+    let key = || KeyPair::from_pem(&pem).unwrap();
     let old = ca_with("root", key()).until(start() + hours(1)).self_signed();
     let new = ca_with("root", key()).valid(start() + seconds(60), start() + hours(1000)).self_signed();
     let own = ca("own").signed_by(&old);
@@ -96,9 +98,6 @@ fn anchors_have_keys_of_p256_or_long_rsa() {
     let check = |der: &[u8]| algorithm::check_anchor(&X509Certificate::from_der(der).unwrap().1);
     assert_eq!(check(ca_with("rsa", rsa_key()).self_signed().der()), Ok(()));
     assert_eq!(check(ca("p256").self_signed().der()), Ok(()));
-    let p521 = ca_with("p521", rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P521_SHA512).unwrap()).self_signed();
+    let p521 = ca_with("p521", key_of(&PKCS_ECDSA_P521_SHA512)).self_signed();
     assert_eq!(check(p521.der()), Err(algorithm::AlgorithmError::Curve("P-521".to_owned())));
 }
-
-/// A key that two certificates share.
-const KEY: &str = "KEY_PEM";

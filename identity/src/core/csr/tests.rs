@@ -95,11 +95,9 @@ fn the_sender_holds_the_key() {
 // Cases 17 and 44.
 #[test]
 fn other_keys_are_reported_apart_from_the_shape() {
-    for (key, name) in [
-        (rsa_key(), "RSA"),
-        (key_of(&PKCS_ED25519), "Ed25519"),
-        (key_of(&PKCS_ECDSA_P384_SHA384), "ECDSA P-384"),
-    ] {
+    for (key, name) in
+        [(rsa_key(), "RSA"), (key_of(&PKCS_ED25519), "Ed25519"), (key_of(&PKCS_ECDSA_P384_SHA384), "ECDSA P-384")]
+    {
         let error = check(&csr(FOO).key(key).der()).unwrap().public_key.unwrap_err().to_string();
         assert!(error.starts_with("CSR must contain an ECDSA public key: "), "{error}");
         assert!(error.ends_with(&format!("instead {name} was used")), "{error}");

@@ -15,7 +15,8 @@ fn the_defaults_survive_a_round_trip() {
 
 #[test]
 fn unknown_keys_are_tolerated_and_null_means_the_default() {
-    let values = Values::from_yaml("future: {a: 1}\nproxy:\n  logLevel: null\n  await: false\n  image: null\n").unwrap();
+    let values =
+        Values::from_yaml("future: {a: 1}\nproxy:\n  logLevel: null\n  await: false\n  image: null\n").unwrap();
     let mut expected = Values::default();
     expected.proxy.r#await = false;
     assert_eq!(values, expected);

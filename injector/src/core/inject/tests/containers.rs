@@ -86,7 +86,8 @@ fn only_an_ordinary_proxy_waits_before_it_exits() {
 // Cases 17, 18 and 19.
 #[test]
 fn the_first_spelling_of_the_native_sidecar_decides() {
-    let (beta, alpha) = ("config.beta.linkerd.io/proxy-enable-native-sidecar", "config.alpha.linkerd.io/proxy-enable-native-sidecar");
+    let (beta, alpha) =
+        ("config.beta.linkerd.io/proxy-enable-native-sidecar", "config.alpha.linkerd.io/proxy-enable-native-sidecar");
     let is_native = |case: Case| case.injected().proxy().get("restartPolicy").is_some();
     let invalid = || pod().on_pod(NON_NATIVE, "maybe").on_pod(alpha, "true");
     assert!(!is_native(invalid().values("proxy: {nativeSidecar: false}")));
@@ -112,8 +113,11 @@ fn the_cni_plug_in_is_validated_instead_of_an_init_container() {
         args("cniEnabled: true"),
         "--log-format plain --log-level debug --connect-addr 1.1.1.1:20001 --listen-addr 0.0.0.0:4140 --timeout 10s"
     );
-    assert!(args("{cniEnabled: true, disableIPv6: false}").contains("--connect-addr [fd00::1]:20001 --listen-addr [::]:4140"));
-    assert_eq!(pod().values("disableIPv6: false").injected().init_args().contains(&"--ipv6=false"), false);
+    assert!(
+        args("{cniEnabled: true, disableIPv6: false}")
+            .contains("--connect-addr [fd00::1]:20001 --listen-addr [::]:4140")
+    );
+    assert!(!pod().values("disableIPv6: false").injected().init_args().contains(&"--ipv6=false"));
 }
 
 #[test]

@@ -8,7 +8,8 @@ fn an_enabled_namespace_or_pod_injects_and_says_where_it_was_enabled() {
     assert_eq!(injected.annotation("linkerd.io/inject"), Some("enabled"));
     let injected = pod().without_namespace_annotations().on_pod("linkerd.io/inject", "enabled").injected();
     assert_eq!(injected.annotation_at, AnnotationAt::Workload);
-    let injected = pod().on_namespace("linkerd.io/inject", "disabled").on_pod("linkerd.io/inject", "enabled").injected();
+    let injected =
+        pod().on_namespace("linkerd.io/inject", "disabled").on_pod("linkerd.io/inject", "enabled").injected();
     assert_eq!(injected.annotation_at, AnnotationAt::Workload);
 }
 
@@ -46,11 +47,15 @@ fn every_reason_is_reported_in_order() {
 // Case 8.
 #[test]
 fn a_pod_that_has_a_proxy_is_left_alone() {
-    for (name, image) in [("istio-proxy", "x"), ("x", "gcr.io/istio-release/proxyv2:x"), ("x", "cr.l5d.io/linkerd/proxy:1")] {
+    for (name, image) in
+        [("istio-proxy", "x"), ("x", "gcr.io/istio-release/proxyv2:x"), ("x", "cr.l5d.io/linkerd/proxy:1")]
+    {
         let case = pod().container("name", json!(name)).container("image", json!(image));
         assert_eq!(case.skipped(), ["sidecar_already_exists"], "{name} {image}");
     }
-    for (name, image) in [("linkerd-init", "x"), ("istio-init", "x"), ("linkerd-proxy", "x"), ("x", "cr.l5d.io/linkerd/proxy-init:1")] {
+    for (name, image) in
+        [("linkerd-init", "x"), ("istio-init", "x"), ("linkerd-proxy", "x"), ("x", "cr.l5d.io/linkerd/proxy-init:1")]
+    {
         let case = pod().init_container(json!({ "name": name, "image": image }));
         assert_eq!(case.skipped(), ["sidecar_already_exists"], "{name} {image}");
     }
@@ -63,7 +68,8 @@ fn a_pod_without_a_token_is_left_alone_only_without_projection() {
     assert!(no_mount().injected().warnings.is_empty());
     let without = "identity: {serviceAccountTokenProjection: false}";
     let code = ["disabled_automount_service_account_token_account"];
-    let mount = json!([{ "name": "t", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount", "readOnly": true }]);
+    let mount =
+        json!([{ "name": "t", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount", "readOnly": true }]);
     assert_eq!(no_mount().values(without).container("volumeMounts", mount.clone()).skipped(), code);
     assert_eq!(pod().values(without).skipped(), code);
     let injected = pod().values(without).container("volumeMounts", mount.clone()).injected();

@@ -3,6 +3,7 @@
 mod containers;
 mod decision;
 mod ports;
+mod properties;
 mod settings;
 
 use super::*;
@@ -97,7 +98,9 @@ impl Case {
 
     fn skipped(&self) -> Vec<&'static str> {
         match self.mutation().action {
-            Action::Skip(reasons) | Action::Annotate(_, reasons) => reasons.iter().map(|reason| reason.code()).collect(),
+            Action::Skip(reasons) | Action::Annotate(_, reasons) => {
+                reasons.iter().map(|reason| reason.code()).collect()
+            }
             action => panic!("not skipped: {action:?}"),
         }
     }

@@ -118,7 +118,7 @@ fn a_service_gets_its_opaque_ports_from_its_namespace_or_its_targets() {
     let configured = pod().on_namespace("opaque-ports", "3306 \"<&>").namespace;
     assert_eq!(run(&plain, &service).as_deref(), Some("9090,3306"));
     assert_eq!(run(&configured, &service).as_deref(), Some("3306 \"<&>"));
-    let mut own = service.clone();
+    let mut own = service;
     own["metadata"]["annotations"]["config.linkerd.io/opaque-ports"] = json!("1");
     assert_eq!(run(&configured, &own), None);
     assert_eq!(run(&plain, &json!({ "metadata": {}, "spec": { "ports": [{ "port": 80 }] } })), None);

@@ -4,7 +4,8 @@ use super::*;
 #[test]
 fn known_annotations_of_the_namespace_are_inherited() {
     let wait = "config.alpha.linkerd.io/proxy-wait-before-exit-seconds";
-    let case = pod().on_namespace("skip-outbound-ports", "34567").on_namespace(wait, "300").on_namespace("unknown", "x");
+    let case =
+        pod().on_namespace("skip-outbound-ports", "34567").on_namespace(wait, "300").on_namespace("unknown", "x");
     let injected = case.on_namespace("proxy-enable-native-sidecar", "false").injected();
     assert_eq!(injected.annotation("skip-outbound-ports"), Some("34567"));
     assert_eq!(injected.annotation(wait), Some("300"));
@@ -136,15 +137,15 @@ fn a_cpu_ratio_is_above_zero_and_below_one() {
 // Cases 36 and 37.
 #[test]
 fn timeouts_are_whole_numbers_of_one_unit() {
-    let env = |key: &str, value: &str, name: &str| pod().on_pod(key, value).injected().proxy_env(name).map(str::to_owned);
+    let env =
+        |key: &str, value: &str, name: &str| pod().on_pod(key, value).injected().proxy_env(name).map(str::to_owned);
     let connect = |value| env("proxy-outbound-connect-timeout", value, "OUTBOUND_CONNECT_TIMEOUT");
     assert_eq!(connect("6s5ms").as_deref(), Some("6005ms"));
     for bad in ["6000", "-5s", "0", "10us", ""] {
         assert_eq!(connect(bad).as_deref(), Some("1000ms"), "{bad}");
     }
-    let discovery = |value| {
-        env("proxy-inbound-discovery-cache-unused-timeout", value, "INBOUND_DISCOVERY_IDLE_TIMEOUT")
-    };
+    let discovery =
+        |value| env("proxy-inbound-discovery-cache-unused-timeout", value, "INBOUND_DISCOVERY_IDLE_TIMEOUT");
     assert_eq!(discovery("6s5000ms").as_deref(), Some("11s"));
     assert_eq!(discovery("50000ms").as_deref(), Some("50s"));
     assert_eq!(discovery("300ms").as_deref(), Some("90s"));
