@@ -108,11 +108,18 @@ fn token_code(error: &TokenError) -> Code {
     }
 }
 
+/// The start of a text, at most so many bytes long.
+pub(crate) fn cut(text: &str, bytes: usize) -> &str {
+    let ends = text.char_indices().map(|(at, character)| at + character.len_utf8());
+    &text[..ends.take_while(|end| *end <= bytes).last().unwrap_or_default()]
+}
+
 impl From<Denied> for Status {
     fn from(denied: Denied) -> Self {
         let mut message = denied.to_string();
-        if message.len() > MAX_MESSAGE {
-            message.truncate(message.floor_char_boundary(MAX_MESSAGE));
+        let shown = cut(&message, MAX_MESSAGE).len();
+        if shown < message.len() {
+            message.truncate(shown);
             message.push('…');
         }
         Self::new(denied.code(), message)

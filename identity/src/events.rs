@@ -3,7 +3,7 @@
 //! Issuance never waits for them: they go through a short queue, are folded per object, and are lost
 //! rather than waited for.
 
-use crate::{core::token::ServiceAccount, metrics::Metrics};
+use crate::{core::token::ServiceAccount, denied::cut, metrics::Metrics};
 use jiff::Timestamp;
 use k8s_openapi::{
     api::core::v1::{Event, EventSource, ObjectReference},
@@ -13,12 +13,8 @@ use kube::{
     Api, Client,
     api::{Patch, PatchParams, PostParams},
 };
-use std::{
-    collections::HashMap,
-    convert::Infallible,
-    time::{Duration, Instant},
-};
-use tokio::sync::mpsc;
+use std::{collections::HashMap, convert::Infallible, time::Duration};
+use tokio::{sync::mpsc, time::Instant};
 
 const COMPONENT: &str = "linkerd-identity";
 
@@ -30,6 +26,9 @@ const QUIET: Duration = Duration::from_secs(5 * 60);
 
 /// A cluster deletes events after an hour; there is nothing to add to afterwards.
 const FORGET: Duration = Duration::from_secs(55 * 60);
+
+/// Bytes of a message, at most; the API server refuses events with more.
+const MESSAGE: usize = 1024;
 
 /// Something worth an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,7 +130,8 @@ impl EventWriter {
     /// Writes what comes through a queue.
     pub async fn run(mut self, mut queue: mpsc::Receiver<Occurrence>) -> Result<(), Infallible> {
         while let Some(occurrence) = queue.recv().await {
-            let draft = draft(&self.namespace, occurrence);
+            let mut draft = draft(&self.namespace, occurrence);
+            draft.message.truncate(cut(&draft.message, MESSAGE).len());
             if let Err(error) = self.write(draft).await {
                 tracing::debug!(%error, "an event cannot be written");
                 self.metrics.event_lost();
@@ -155,8 +155,12 @@ impl EventWriter {
             let change = serde_json::json!({
                 "count": written.count, "lastTimestamp": Time(Timestamp::now()), "message": draft.message,
             });
-            api.patch(&written.name, &PatchParams::default(), &Patch::Merge(change)).await?;
-            return Ok(());
+            let patched = api.patch(&written.name, &PatchParams::default(), &Patch::Merge(change)).await;
+            if patched.is_err() {
+                // It may have been deleted: the next occurrence is written anew.
+                self.written.remove(&key);
+            }
+            return patched.map(drop);
         }
         let event = event(draft, namespace);
         let name = event.metadata.name.clone().unwrap_or_default();
@@ -216,8 +220,7 @@ fn event(draft: Draft, namespace: String) -> Event {
         involved_object: draft.object,
         type_: Some(draft.kind.to_owned()),
         reason: Some(draft.reason.to_owned()),
-        // The API server takes at most 1024 characters.
-        message: Some(draft.message.chars().take(1024).collect()),
+        message: Some(draft.message),
         source: Some(EventSource { component: Some(COMPONENT.to_owned()), ..EventSource::default() }),
         first_timestamp: Some(Time(now)),
         last_timestamp: Some(Time(now)),

@@ -47,3 +47,6 @@ impl TokenReviewer for KubernetesReviewer {
         Box::pin(self.ask(token, audiences))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -80,3 +80,6 @@ async fn check_access(client: Client) -> Result<(), AccessError> {
     let reasons = [status.reason, status.evaluation_error].into_iter().flatten().collect::<Vec<_>>().join(": ");
     Err(AccessError::Denied(reasons))
 }
+
+#[cfg(test)]
+mod tests;

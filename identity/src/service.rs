@@ -9,7 +9,7 @@ use crate::{
         token::ServiceAccount,
     },
     current::CurrentAuthority,
-    denied::Denied,
+    denied::{Denied, cut},
     events::{EventWriter, Events, Occurrence},
     issuer_files::{IssuerFiles, LoadError},
     issuer_watch::{Followed, IssuerWatch},
@@ -249,7 +249,7 @@ fn hexadecimal(bytes: &[u8]) -> String {
 
 /// A name that a client made up, for logs.
 fn shortened(identity: &str) -> &str {
-    &identity[..identity.floor_char_boundary(255)]
+    cut(identity, 255)
 }
 
 #[cfg(test)]

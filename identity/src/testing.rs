@@ -230,11 +230,14 @@ pub fn bad(error: &str) -> Review {
     Review { error: error.to_owned(), ..Review::default() }
 }
 
+/// A token, and the audiences that were asked about.
+pub type Question = (String, Vec<String>);
+
 /// A reviewer that gives prepared answers, the last one for ever, and records the questions.
 #[derive(Clone)]
 pub struct FakeReviewer {
     answers: Arc<Mutex<Vec<Result<Review, ReviewFailed>>>>,
-    pub asked: Arc<Mutex<Vec<(String, Vec<String>)>>>,
+    pub asked: Arc<Mutex<Vec<Question>>>,
 }
 
 impl FakeReviewer {
@@ -262,4 +265,24 @@ impl TokenReviewer for FakeReviewer {
             answer
         })
     }
+}
+
+/// A request to an API server: method, path and body.
+pub type ApiCall = (String, String, serde_json::Value);
+
+/// A client of an API server that gives one answer to everything, and what it was asked.
+pub fn api_server(status: u16, answer: serde_json::Value) -> (kube::Client, Arc<Mutex<Vec<ApiCall>>>) {
+    let calls: Arc<Mutex<Vec<ApiCall>>> = Arc::default();
+    let recorded = calls.clone();
+    let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
+        let (recorded, answer) = (recorded.clone(), answer.to_string());
+        async move {
+            let (head, body) = request.into_parts();
+            let body = serde_json::from_slice(&body.collect_bytes().await?)?;
+            recorded.lock().push((head.method.to_string(), head.uri.path().to_owned(), body));
+            let response = http::Response::builder().status(status).body(kube::client::Body::from(answer.into_bytes()));
+            Ok::<_, Box<dyn std::error::Error + Send + Sync>>(response?)
+        }
+    });
+    (kube::Client::new(service, "default"), calls)
 }

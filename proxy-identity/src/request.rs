@@ -73,11 +73,9 @@ mod tests {
         };
         assert_eq!(names.general_names, [GeneralName::DNSName(&text)]);
 
-        let key = KeyPair::from_pkcs8_der_and_sign_algo(
-            &PrivatePkcs8KeyDer::from(request.key()),
-            &PKCS_ECDSA_P256_SHA256,
-        )
-        .unwrap();
+        let key =
+            KeyPair::from_pkcs8_der_and_sign_algo(&PrivatePkcs8KeyDer::from(request.key()), &PKCS_ECDSA_P256_SHA256)
+                .unwrap();
         assert_eq!(info.subject_pki.subject_public_key.data.as_ref(), key.public_key_raw());
     }
 

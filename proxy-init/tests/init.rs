@@ -225,11 +225,7 @@ fn rules_that_do_not_come_into_force_are_an_error() {
     assert!(outcome.stderr.contains("the IPv4 rules that are in force are not those"), "{}", outcome.stderr);
     assert_eq!(
         programs.calls(),
-        [
-            "iptables-legacy-save -t nat",
-            "iptables-legacy-restore --noflush --wait=30",
-            "iptables-legacy-save -t nat"
-        ]
+        ["iptables-legacy-save -t nat", "iptables-legacy-restore --noflush --wait=30", "iptables-legacy-save -t nat"]
     );
 }
 

@@ -10,7 +10,7 @@ use crate::{run, tools, workspace};
 /// Measures with the binaries as they are released, against a real API server, and prints tables.
 pub fn run() -> Result<()> {
     heading("tools");
-    for tool in tools::for_tests() {
+    for tool in tools::FOR_TESTS {
         tools::provide(tool)?;
     }
     heading("binaries, in release mode");

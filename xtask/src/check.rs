@@ -68,7 +68,7 @@ fn rustdoc() -> Result<()> {
 /// Not known vulnerabilities: their database is outside of the package registry, and a check
 /// that only works on some machines does not belong here.
 fn licences() -> Result<()> {
-    for tool in tools::for_checks() {
+    for tool in tools::FOR_CHECKS {
         let program = tools::provide(tool)?;
         run::visible(Command::new(program).current_dir(workspace::root()).args([
             "--locked",

@@ -26,10 +26,11 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<()> {
     let started = Instant::now();
     heading("tools");
-    for tool in tools::for_tests() {
+    for tool in tools::FOR_TESTS {
         let path = tools::provide(tool)?;
         eprintln!("  {}", workspace::relative(&path).display());
     }
+    tools::install_missing()?;
     heading("build");
     // The suites start the binaries. Built together with the tests, so that the crates below
     // are built once and not once more with fewer features.

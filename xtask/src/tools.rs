@@ -9,6 +9,7 @@ mod crates;
 mod debian;
 mod envtest;
 mod go_module;
+mod system;
 mod table;
 
 use std::fs::{self, File};
@@ -19,8 +20,9 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::{run, workspace};
+pub use system::install_missing;
+pub use table::{FOR_CHECKS, FOR_CLUSTER, FOR_TESTS, Tool};
 use table::{Source, envtest_archive};
-pub use table::{Tool, for_checks, for_cluster, for_tests};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -29,7 +31,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let all = || for_tests().iter().chain(for_cluster()).chain(for_checks());
+    let all = || FOR_TESTS.iter().chain(FOR_CLUSTER).chain(FOR_CHECKS);
     let mut chosen = Vec::new();
     for name in &args.names {
         match all().find(|tool| tool.name == name) {
@@ -41,7 +43,7 @@ pub fn run(args: &Args) -> Result<()> {
         }
     }
     if chosen.is_empty() {
-        chosen.extend(for_tests());
+        chosen.extend(FOR_TESTS);
     }
     for tool in chosen {
         let path = provide(tool)?;

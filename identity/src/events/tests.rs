@@ -1,9 +1,10 @@
 use super::*;
 use crate::{
     current::CurrentAuthority,
-    testing::{FOO, Hands, metrics, start},
+    testing::{FOO, Hands, api_server, metrics, start},
 };
 use linkerd_controller::tasks::Tasks;
+use serde_json::json;
 
 // Case 37.
 #[test]
@@ -55,4 +56,28 @@ fn events_that_do_not_fit_are_lost_and_counted() {
     let (events, _queue) = Events::queued(false, metrics);
     (0..QUEUE + 3).for_each(|_| events.emit(Occurrence::IssuerUpdated));
     assert!(tasks.metrics.encode().contains("identity_events_lost_total 3\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn repeats_are_counted_and_written_once_in_a_while() {
+    let (client, calls) = api_server(201, json!({ "metadata": {}, "involvedObject": {} }));
+    let (tasks, _) = Tasks::new();
+    let metrics = metrics(&tasks, &CurrentAuthority::default(), Hands::new().clock());
+    let mut writer = EventWriter::new(client, "linkerd".to_owned(), metrics);
+    let skipped = |error: &str| draft("linkerd", Occurrence::IssuerUpdateSkipped { error: error.to_owned() });
+    for error in ["one", "two", "three"] {
+        writer.write(skipped(error)).await.unwrap();
+    }
+    writer.write(draft("linkerd", Occurrence::IssuerUpdated)).await.unwrap();
+    assert_eq!(calls.lock().len(), 2, "one of each reason");
+    tokio::time::advance(QUIET).await;
+    writer.write(skipped("four")).await.unwrap();
+    let (method, path, body) = calls.lock().last().cloned().unwrap();
+    assert_eq!(method, "PATCH");
+    assert!(path.starts_with("/api/v1/namespaces/linkerd/events/linkerd-identity."), "{path}");
+    assert_eq!(body["count"], 4);
+    assert!(body["message"].as_str().unwrap().ends_with(": four"));
+    tokio::time::advance(FORGET).await;
+    writer.write(skipped("five")).await.unwrap();
+    assert_eq!(calls.lock().last().unwrap().0, "POST");
 }

@@ -54,7 +54,7 @@ fn not_yaml(error: serde_saphyr::Error) -> ValuesError {
     ValuesError::Yaml(error.to_string().lines().next().unwrap_or_default().to_owned())
 }
 
-/// Charts before 2.10 nested most values under `global`.
+/// Old charts nested most values under `global`.
 fn flatten_global(tree: &mut Value) {
     let Some(root) = tree.as_object_mut() else { return };
     if let Some(Value::Object(global)) = root.remove("global") {

@@ -237,15 +237,15 @@ impl OutboundIndex {
             Some(service) => self.services.insert(id.clone(), service),
             None => self.services.remove(id),
         };
-        let old_ips = old.map(|service| service.cluster_ips).unwrap_or_default();
-        for ip in &old_ips {
+        for ip in old.iter().flat_map(|service| &service.cluster_ips) {
             leave(&mut self.by_cluster_ip, ip, id);
         }
         for ip in &new_ips {
             self.by_cluster_ip.entry(*ip).or_default().insert(id.clone());
         }
         let of_service = self.watched_by_service.get(id).into_iter().flatten();
-        let of_ips = old_ips.iter().chain(&new_ips).filter_map(|ip| self.watched_by_ip.get(ip)).flatten();
+        // Who watched an address that the Service lost watched the Service.
+        let of_ips = new_ips.iter().filter_map(|ip| self.watched_by_ip.get(ip)).flatten();
         let keys: BTreeSet<TargetKey> = of_service.chain(of_ips).cloned().collect();
         self.refresh(keys);
     }

@@ -102,7 +102,8 @@ mod tests {
     // case 45
     #[test]
     fn only_an_unconditional_jump_to_our_chain_is_the_jump() {
-        let ours = r#"-A PREROUTING -m comment --comment "proxy-init/install-proxy-init-prerouting" -j PROXY_INIT_REDIRECT"#;
+        let ours =
+            r#"-A PREROUTING -m comment --comment "proxy-init/install-proxy-init-prerouting" -j PROXY_INIT_REDIRECT"#;
         assert!(has_jump(ours));
         assert!(has_jump("-A PREROUTING -j PROXY_INIT_REDIRECT"));
         for other in [

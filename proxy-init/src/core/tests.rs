@@ -162,7 +162,8 @@ fn the_transaction_makes_both_chains_whatever_exists() {
     COMMIT
     ");
     let again = plan(&options(), Family::V4, CONFIGURED).transaction();
-    let without_jumps = |text: &str| text.lines().filter(|line| !line.contains("install-")).map(str::to_owned).collect::<Vec<_>>();
+    let without_jumps =
+        |text: &str| text.lines().filter(|line| !line.contains("install-")).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(without_jumps(&first), again.lines().map(str::to_owned).collect::<Vec<_>>());
 }
 

@@ -214,7 +214,10 @@ mod tests {
             read("-p abc").unwrap_err(),
             r#"invalid argument "abc" for "-p, --incoming-proxy-port" flag: invalid digit found in string"#
         );
-        assert_eq!(read("--ipv6=maybe").unwrap_err(), r#"invalid argument "maybe" for "--ipv6" flag: use true or false"#);
+        assert_eq!(
+            read("--ipv6=maybe").unwrap_err(),
+            r#"invalid argument "maybe" for "--ipv6" flag: use true or false"#
+        );
         assert_eq!(read("--version").unwrap_err(), "unknown flag: --version");
         assert!(read("-p").unwrap_err().contains("--incoming-proxy-port"));
     }

@@ -118,7 +118,8 @@ fn line(format: Format, level: Level, message: &str, fields: &[(&str, &str)], ti
         Format::Json => {
             let entries = [("level", level.name()), ("msg", message), ("time", time.as_str())];
             let entries = fields.iter().copied().chain(entries);
-            serde_json::Value::Object(entries.map(|(name, value)| (name.to_owned(), value.into())).collect()).to_string()
+            serde_json::Value::Object(entries.map(|(name, value)| (name.to_owned(), value.into())).collect())
+                .to_string()
         }
     }
 }
@@ -130,10 +131,7 @@ mod tests {
     #[test]
     fn an_entry_is_one_line_in_either_form() {
         let told = |format| line(format, Level::Warn, "a\n\"b\"", &[("requested", "x")], Timestamp::UNIX_EPOCH);
-        assert_eq!(
-            told(Format::Plain),
-            r#"time="1970-01-01T00:00:00Z" level=warning msg="a\n\"b\"" requested="x""#
-        );
+        assert_eq!(told(Format::Plain), r#"time="1970-01-01T00:00:00Z" level=warning msg="a\n\"b\"" requested="x""#);
         assert_eq!(
             told(Format::Json),
             r#"{"level":"warning","msg":"a\n\"b\"","requested":"x","time":"1970-01-01T00:00:00Z"}"#

@@ -43,7 +43,9 @@ enum Error {
     Start(#[source] io::Error),
     #[error("Killed by {0}")]
     Killed(&'static str),
-    #[error("Failed to validate networking configuration. Please ensure iptables rules are rewriting traffic as expected.")]
+    #[error(
+        "Failed to validate networking configuration. Please ensure iptables rules are rewriting traffic as expected."
+    )]
     Unvalidated { timeout: Duration, reasons: Vec<Unvalidated> },
 }
 

@@ -35,9 +35,8 @@ fn assert_answers(network: &Network, what: &str) {
 fn connections_reach_the_proxy_unless_they_are_excepted() {
     for (mode, _) in FLAVOURS {
         let network = Network::with_servers();
-        let arguments = format!(
-            "--iptables-mode {mode} -g 2103 --inbound-ports-to-ignore 9090 --outbound-ports-to-ignore 80"
-        );
+        let arguments =
+            format!("--iptables-mode {mode} -g 2103 --inbound-ports-to-ignore 9090 --outbound-ports-to-ignore 80");
         succeed(&network.pod, &arguments);
         assert_answers(&network, mode);
         succeed(&network.pod, &arguments);

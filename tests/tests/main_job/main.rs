@@ -3,6 +3,7 @@
 
 mod certificates;
 mod endpoints;
+mod injection;
 mod policies;
 mod profiles;
 mod setup;

@@ -20,7 +20,7 @@ const ETCD: &str = "v3.6.6";
 const HELM: &str = "v3.22.0";
 const CARGO_DENY: &str = "0.20.2";
 const COREDNS: &str = "v1.12.4";
-const KIND: &str = "v0.31.0";
+const KIND: &str = "v0.32.0";
 
 /// A program that the tests or checks run.
 pub struct Tool {
@@ -59,84 +59,80 @@ impl fmt::Display for Source {
 }
 
 /// What `cargo xtask test` needs.
-pub fn for_tests() -> &'static [Tool] {
-    &[
-        Tool {
-            name: "etcd",
-            version: ETCD,
-            in_assets: true,
-            sources: &[
-                Source::Envtest,
-                Source::Path { accepts: super::starts },
-                Source::Debian { package: "etcd-server", file: "usr/bin/etcd" },
-                Source::Go(GoModule {
-                    module: "go.etcd.io/etcd/server/v3",
-                    package: "go.etcd.io/etcd/server/v3",
-                    version: ETCD,
-                    variables: &[],
-                    about: "about half a minute",
-                }),
-            ],
-        },
-        Tool {
-            name: "kube-apiserver",
-            version: KUBERNETES,
-            in_assets: true,
-            sources: &[
-                Source::Envtest,
-                kubernetes("k8s.io/kubernetes/cmd/kube-apiserver", "about 4 minutes on two cores"),
-            ],
-        },
-        Tool {
-            name: "helm",
-            version: HELM,
-            in_assets: false,
-            sources: &[
-                Source::Path { accepts: is_helm_3 },
-                Source::Go(GoModule {
-                    module: "helm.sh/helm/v3",
-                    package: "helm.sh/helm/v3/cmd/helm",
-                    version: HELM,
-                    // Without them it takes charts to be for Kubernetes 1.20, which ours refuse.
-                    variables: &[
-                        ("helm.sh/helm/v3/internal/version.version", HELM),
-                        ("helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor", KUBERNETES_MAJOR),
-                        ("helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor", KUBERNETES_MINOR),
-                    ],
-                    about: "about 1 minute",
-                }),
-            ],
-        },
-    ]
-}
+pub const FOR_TESTS: &[Tool] = &[
+    Tool {
+        name: "etcd",
+        version: ETCD,
+        in_assets: true,
+        sources: &[
+            Source::Envtest,
+            Source::Path { accepts: super::starts },
+            Source::Debian { package: "etcd-server", file: "usr/bin/etcd" },
+            Source::Go(GoModule {
+                module: "go.etcd.io/etcd/server/v3",
+                package: "go.etcd.io/etcd/server/v3",
+                version: ETCD,
+                variables: &[],
+                about: "about half a minute",
+            }),
+        ],
+    },
+    Tool {
+        name: "kube-apiserver",
+        version: KUBERNETES,
+        in_assets: true,
+        sources: &[Source::Envtest, kubernetes("k8s.io/kubernetes/cmd/kube-apiserver", "about 4 minutes on two cores")],
+    },
+    Tool {
+        name: "helm",
+        version: HELM,
+        in_assets: false,
+        sources: &[
+            Source::Path { accepts: is_helm_3 },
+            Source::Go(GoModule {
+                module: "helm.sh/helm/v3",
+                package: "helm.sh/helm/v3/cmd/helm",
+                version: HELM,
+                // Without them it takes charts to be for Kubernetes 1.20, which ours refuse.
+                variables: &[
+                    ("helm.sh/helm/v3/internal/version.version", HELM),
+                    ("helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor", KUBERNETES_MAJOR),
+                    ("helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor", KUBERNETES_MINOR),
+                ],
+                about: "about 1 minute",
+            }),
+        ],
+    },
+];
 
 /// What `cargo xtask cluster` runs besides etcd and kube-apiserver, where there is no docker engine.
-pub fn for_cluster() -> &'static [Tool] {
-    const fn component(name: &'static str, sources: &'static [Source]) -> Tool {
-        Tool { name, version: KUBERNETES, in_assets: false, sources }
-    }
-    &[
-        component(
-            "kube-controller-manager",
-            &[kubernetes("k8s.io/kubernetes/cmd/kube-controller-manager", "about 1 minute")],
-        ),
-        component("kube-scheduler", &[kubernetes("k8s.io/kubernetes/cmd/kube-scheduler", "a few seconds")]),
-        component("kubelet", &[kubernetes("k8s.io/kubernetes/cmd/kubelet", "about 20 seconds")]),
-        component("kube-proxy", &[kubernetes("k8s.io/kubernetes/cmd/kube-proxy", "about 10 seconds")]),
-        component("kubectl", &[kubernetes("k8s.io/kubernetes/cmd/kubectl", "about 20 seconds")]),
-        Tool {
-            name: "coredns",
+pub const FOR_CLUSTER: &[Tool] = &[
+    component(
+        "kube-controller-manager",
+        &[kubernetes("k8s.io/kubernetes/cmd/kube-controller-manager", "about 1 minute")],
+    ),
+    component("kube-scheduler", &[kubernetes("k8s.io/kubernetes/cmd/kube-scheduler", "a few seconds")]),
+    component("kubelet", &[kubernetes("k8s.io/kubernetes/cmd/kubelet", "about 20 seconds")]),
+    component("kube-proxy", &[kubernetes("k8s.io/kubernetes/cmd/kube-proxy", "about 10 seconds")]),
+    // The machine's own may be versions away from the server.
+    component("kubectl", &[kubernetes("k8s.io/kubernetes/cmd/kubectl", "about 20 seconds")]),
+    Tool {
+        name: "coredns",
+        version: COREDNS,
+        in_assets: false,
+        sources: &[Source::Go(GoModule {
+            module: "github.com/coredns/coredns",
+            package: "github.com/coredns/coredns",
             version: COREDNS,
-            in_assets: false,
-            sources: &[Source::Go(GoModule {
-                module: "github.com/coredns/coredns",
-                package: "github.com/coredns/coredns",
-                version: COREDNS,
-                variables: &[],
-                about: "about 2 minutes",
-            })],
-        },
-    ]
+            variables: &[],
+            about: "about 2 minutes",
+        })],
+    },
+];
+
+/// A program of a Kubernetes node.
+const fn component(name: &'static str, sources: &'static [Source]) -> Tool {
+    Tool { name, version: KUBERNETES, in_assets: false, sources }
 }
 
 /// A program of the Kubernetes release, built from source.
@@ -156,9 +152,8 @@ const fn kubernetes(package: &'static str, about: &'static str) -> Source {
 }
 
 /// What `cargo xtask ci` needs besides.
-pub fn for_checks() -> &'static [Tool] {
-    &[Tool { name: "cargo-deny", version: CARGO_DENY, in_assets: false, sources: &[Source::Crate { features: &[] }] }]
-}
+pub const FOR_CHECKS: &[Tool] =
+    &[Tool { name: "cargo-deny", version: CARGO_DENY, in_assets: false, sources: &[Source::Crate { features: &[] }] }];
 
 /// The archive for this machine; a machine that has none goes on to the next source.
 pub fn envtest_archive() -> String {
@@ -189,7 +184,7 @@ mod tests {
 
     #[test]
     fn tools_have_distinct_names() {
-        let mut names: Vec<_> = for_tests().iter().chain(for_cluster()).chain(for_checks()).map(|tool| tool.name).collect();
+        let mut names: Vec<_> = FOR_TESTS.iter().chain(FOR_CLUSTER).chain(FOR_CHECKS).map(|tool| tool.name).collect();
         let count = names.len();
         names.sort_unstable();
         names.dedup();

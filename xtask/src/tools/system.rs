@@ -1,0 +1,52 @@
+//! Programs that must be installed, not merely unpacked, since they bring libraries along.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::progress::Step;
+use crate::{run, workspace};
+
+/// Programs that tests run, and the Debian packages that install them. None starts a service.
+const FOR_TESTS: &[(&str, &str)] = &[
+    ("bash", "bash"),
+    ("ip", "iproute2"),
+    ("iptables-nft", "iptables"),
+    ("iptables-legacy", "iptables"),
+    ("nsenter", "util-linux"),
+    ("sysctl", "procps"),
+];
+
+/// Installs what is missing, as root on Debian. Elsewhere the tests name what they miss.
+pub fn install_missing() -> Result<()> {
+    let mut packages: Vec<_> =
+        FOR_TESTS.iter().filter(|(program, _)| !on_path(program)).map(|(_, package)| *package).collect();
+    packages.dedup();
+    if packages.is_empty() || !run::succeeds(Command::new("apt-get").arg("--version")) {
+        return Ok(());
+    }
+    let step = Step::start(format!("installing Debian's {}", packages.join(", ")));
+    let log = workspace::cache().join("apt.log");
+    std::fs::create_dir_all(workspace::cache())?;
+    let install = || {
+        let mut command = Command::new("apt-get");
+        command.args(["install", "--yes", "--no-install-recommends"]).args(&packages);
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        command
+    };
+    if !run::succeeds(&mut install()) {
+        // A fresh machine has no package lists yet.
+        let update = run::logged(Command::new("apt-get").arg("update"), &log);
+        if update.and_then(|()| run::logged(&mut install(), &log)).is_err() {
+            step.finish("not installed; the tests that need them say what to do");
+            return Ok(());
+        }
+    }
+    step.finish("installed");
+    Ok(())
+}
+
+fn on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
