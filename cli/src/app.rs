@@ -5,7 +5,7 @@ use crate::{
     colours::Colours,
     completion, diagnostics, failure,
     global::Global,
-    inject, output, sandbox, uninject, version,
+    inject, install, output, sandbox, uninject, version,
 };
 use clap::{CommandFactory as _, FromArgMatches as _};
 use std::{ffi::OsString, process::ExitCode};
@@ -29,6 +29,7 @@ fn execute(Arguments { global, command }: Arguments, words: &[String]) -> anyhow
         Command::Completion(args) => completion::run(args),
         Command::Diagnostics(args) => with_log(&global, || diagnostics::run(args, &global, words)),
         Command::Inject(args) => with_log(&global, || inject::run(*args, &global)),
+        Command::Install(args) => with_log(&global, || install::run(&args, &global)),
         Command::Sandbox(args) => sandbox::run(*args, &global),
         Command::Uninject(args) => with_log(&global, || uninject::run(args, &global)),
         Command::Version(args) => with_log(&global, || version::run(args, &global)),

@@ -1,6 +1,6 @@
 //! The tree of commands.
 
-use crate::{completion, diagnostics, global::Global, inject, sandbox, uninject, version};
+use crate::{completion, diagnostics, global::Global, inject, install, sandbox, uninject, version};
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Controls Linkerd, a service mesh.
@@ -27,6 +27,7 @@ pub enum Command {
     #[command(visible_alias = "dg")]
     Diagnostics(diagnostics::DiagnosticsArgs),
     Inject(Box<inject::InjectArgs>),
+    Install(Box<install::InstallArgs>),
     Sandbox(Box<sandbox::SandboxArgs>),
     Uninject(uninject::UninjectArgs),
     /// Print the versions of this program and of the control plane

@@ -13,6 +13,7 @@ mod failure;
 mod global;
 mod inject;
 mod input;
+mod install;
 mod output;
 mod sandbox;
 mod uninject;

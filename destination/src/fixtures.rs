@@ -12,7 +12,6 @@ use linkerd_k8s::{
     service::ServicePort,
     service_profile::ServiceProfileSpec,
 };
-use std::collections::BTreeMap;
 
 /// Anything with metadata.
 pub trait Named: Sized {
@@ -315,9 +314,4 @@ pub fn profile(service: &str, namespace: &str, route: &str) -> ServiceProfile {
     let spec = serde_json::json!({"routes": [{"name": route, "condition": {"pathRegex": format!("/{route}")}}]});
     let metadata = meta(&format!("{service}.{namespace}.svc.mycluster.local"));
     ServiceProfile { metadata, spec: ServiceProfileSpec::read(&spec) }.namespace(namespace)
-}
-
-/// Labels of an object.
-pub fn labels(labels: &[(&str, &str)]) -> BTreeMap<String, String> {
-    selector(labels).match_labels
 }

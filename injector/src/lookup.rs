@@ -22,7 +22,10 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::{sync::OnceCell, time::Instant};
+use tokio::{
+    sync::{OnceCell, Semaphore},
+    time::Instant,
+};
 
 /// Longest time for one question to the API server: the API server itself waits 10 s for us.
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -30,6 +33,9 @@ const DEADLINE: Duration = Duration::from_secs(3);
 const KNOWN: Duration = Duration::from_secs(600);
 /// How long an owner that was not found is not asked for again.
 const UNKNOWN: Duration = Duration::from_secs(5);
+/// Questions that are under way at once. A burst of pods reuses few connections, since making many costs
+/// more than waiting for one.
+const CONCURRENCY: usize = 16;
 /// Owners that are remembered.
 const CAPACITY: usize = 10_000;
 
@@ -106,6 +112,7 @@ fn view(namespace: Namespace) -> NamespaceView {
 pub struct Lookup {
     source: Source,
     owners: Mutex<HashMap<Key, Answer>>,
+    gate: Semaphore,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -133,7 +140,7 @@ impl Answer {
 impl Lookup {
     /// Asks a source.
     pub fn new(source: Source) -> Self {
-        Self { source, owners: Mutex::default() }
+        Self { source, owners: Mutex::default(), gate: Semaphore::new(CONCURRENCY) }
     }
 
     /// Asks for a namespace that the watch does not know of (yet).
@@ -192,7 +199,7 @@ impl Lookup {
             Source::Memory(objects) => objects
                 .get(&ObjectKind::named::<T>(), &ObjectId::new(namespace, name))
                 .map(|object| object["metadata"].clone()),
-            Source::Cluster(client) => ask::<T>(client.clone(), namespace, name)
+            Source::Cluster(client) => tokio::time::timeout(DEADLINE, self.ask::<T>(client.clone(), namespace, name))
                 .await
                 .map_err(|_| LookupError::Timeout(what()))?
                 .map_err(|source| LookupError::Kube { what: what(), source: Box::new(source) })?,
@@ -202,25 +209,27 @@ impl Lookup {
         };
         object.map(decode).transpose()
     }
-}
 
-/// Asks the API server for the metadata of an object.
-async fn ask<T: Resource>(
-    client: Client,
-    namespace: &str,
-    name: &str,
-) -> Result<Result<Option<Value>, kube::Error>, tokio::time::error::Elapsed> {
-    let kind = GroupVersionKind::gvk(T::GROUP, T::VERSION, T::KIND);
-    let resource = ApiResource::from_gvk_with_plural(&kind, T::PLURAL);
-    let api: Api<DynamicObject> = match namespace {
-        "" => Api::all_with(client, &resource),
-        _ => Api::namespaced_with(client, namespace, &resource),
-    };
-    let metadata = |found: Option<PartialObjectMeta<DynamicObject>>| {
-        found.and_then(|object| serde_json::to_value(object.metadata).ok())
-    };
-    let answer = tokio::time::timeout(DEADLINE, api.get_metadata_opt(name)).await?;
-    Ok(answer.map(metadata))
+    /// Asks the API server for the metadata of an object.
+    async fn ask<T: Resource>(
+        &self,
+        client: Client,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Value>, kube::Error> {
+        // The gate is never closed, so waiting at it cannot fail.
+        let _permit = self.gate.acquire().await;
+        let kind = GroupVersionKind::gvk(T::GROUP, T::VERSION, T::KIND);
+        let resource = ApiResource::from_gvk_with_plural(&kind, T::PLURAL);
+        let api: Api<DynamicObject> = match namespace {
+            "" => Api::all_with(client, &resource),
+            _ => Api::namespaced_with(client, namespace, &resource),
+        };
+        let metadata = |found: Option<PartialObjectMeta<DynamicObject>>| {
+            found.and_then(|object| serde_json::to_value(object.metadata).ok())
+        };
+        api.get_metadata_opt(name).await.map(metadata)
+    }
 }
 
 #[cfg(test)]

@@ -262,7 +262,7 @@ pub fn with_registry(image: &str, registry: &str) -> String {
 }
 
 /// Whether a text is a comma-joined list of levels, modules and `module=level`.
-fn is_log_filter(text: &str) -> bool {
+pub fn is_log_filter(text: &str) -> bool {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
     // Field matchers in brackets may hold anything.
     let outside: String = text

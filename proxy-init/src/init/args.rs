@@ -12,7 +12,7 @@ use std::ffi::OsString;
 
 /// Redirects the TCP connections of a network namespace through a proxy
 #[derive(Debug, Parser)]
-#[command(name = "linkerd2-proxy-init", disable_version_flag = true)]
+#[command(name = "linkerd2-proxy-init", disable_version_flag = true, args_override_self = true)]
 pub struct Args {
     /// Port of the proxy for inbound connections
     #[arg(short = 'p', long, value_name = "PORT", default_value_t = -1, allow_negative_numbers = true)]
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn short_flags_negative_numbers_and_positional_arguments_are_taken() {
-        let args = read("-p4143 -o=4140 -u -1 -g 7 -r 80,8080 -r 9090 -w --simulate extra --ipv6").unwrap();
+        let args = read("-p 1 -p4143 -o=4140 -u -1 -g 7 -r 80,8080 -r 9090 -w --simulate extra --ipv6").unwrap();
         let options = args.options();
         assert_eq!((options.incoming_proxy_port, options.outgoing_proxy_port), (4143, 4140));
         assert_eq!((options.proxy_uid, options.proxy_gid, options.ipv6), (-1, 7, true));

@@ -267,7 +267,9 @@ fn a_hostname_chooses_its_own_endpoint() {
     let (world, _) = web();
     let pods: Vec<Pod> = (1..4).map(|i| pod(&format!("web-{i}")).ip(&format!("10.0.0.{i}"))).collect();
     let endpoints = pods.iter().map(|pod| of_pod(pod).hostname(&pod.metadata.name));
-    pods.iter().for_each(|pod| drop(world.apply(pod)));
+    for pod in &pods {
+        world.apply(pod);
+    }
     world.apply(&endpoints.fold(slice("web", "s").port("", 5959), SliceExt::endpoint));
     assert_eq!(world.get("web-3.web.ns", 5959).read(), ["add 10.0.0.3:5959"]);
     assert_eq!(world.get("web-9.web.ns", 5959).read(), ["empty"]);

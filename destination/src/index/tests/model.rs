@@ -269,12 +269,24 @@ impl Run {
     fn compare_with_new_index(&mut self) {
         let world = World::with(config());
         let Told { pods, slices, services, servers, replica_sets, nodes } = &self.told;
-        services.values().for_each(|object| drop(world.apply(object)));
-        slices.values().for_each(|object| drop(world.apply(object)));
-        pods.values().for_each(|object| drop(world.apply(object)));
-        servers.values().for_each(|object| drop(world.apply(object)));
-        replica_sets.values().for_each(|object| drop(world.apply(object)));
-        nodes.values().for_each(|object| drop(world.apply(object)));
+        for object in services.values() {
+            world.apply(object);
+        }
+        for object in slices.values() {
+            world.apply(object);
+        }
+        for object in pods.values() {
+            world.apply(object);
+        }
+        for object in servers.values() {
+            world.apply(object);
+        }
+        for object in replica_sets.values() {
+            world.apply(object);
+        }
+        for object in nodes.values() {
+            world.apply(object);
+        }
         for (ns, name, node, client) in &mut self.fast {
             match world.try_get(&format!("{name}.{}", NAMESPACES[*ns]), PORT, node) {
                 Ok(new) => assert_eq!(new.newest().set(), client.newest().set()),
@@ -407,8 +419,13 @@ impl Told {
     }
 }
 
+/// Histories that are tried: enough for a first look, unless the environment says otherwise.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(150)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Replayed messages equal a naive full recomputation after every event; an event in one namespace
     /// sends nothing in the other; no address of a pod that is gone is shown.
