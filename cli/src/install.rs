@@ -151,6 +151,3 @@ fn overrides(chosen: &Value, defaults: &Value, namespace: &str) -> Document {
         "data": { NAME: BASE64_STANDARD.encode(text) },
     }))
 }
-
-#[cfg(test)]
-mod tests;

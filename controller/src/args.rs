@@ -54,7 +54,11 @@ pub type OptionalPath = Maybe<PathBuf>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Maybe<T>(pub Option<T>);
 
-fn optional_path(text: &str) -> Result<OptionalPath, std::convert::Infallible> {
+/// Reads a path of which the empty text means none.
+///
+/// # Errors
+/// Never.
+pub fn optional_path(text: &str) -> Result<OptionalPath, std::convert::Infallible> {
     Ok(Maybe((!text.is_empty()).then(|| PathBuf::from(text))))
 }
 

@@ -12,6 +12,7 @@ pub mod admin;
 pub mod args;
 pub mod client;
 pub mod grpc;
+pub mod identity;
 pub mod listen;
 pub mod logging;
 pub mod metrics;

@@ -2,7 +2,7 @@
 //!
 //! The admin, webhook and gRPC servers differ in their router alone.
 
-use crate::args::ListenAddr;
+use crate::{args::ListenAddr, tls::CurrentCertificate};
 use axum::{Router, extract::ConnectInfo};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -81,6 +81,17 @@ impl Listener {
     pub fn with_tls(mut self, config: Arc<ServerConfig>) -> Self {
         self.tls = Some(config);
         self
+    }
+
+    /// Serves TLS with a certificate, where there is one.
+    ///
+    /// # Errors
+    /// When the crypto provider lacks TLS 1.3, which it does not.
+    pub fn with_certificate(self, certificate: Option<&CurrentCertificate>) -> Result<Self, rustls::Error> {
+        Ok(match certificate {
+            Some(certificate) => self.with_tls(certificate.server_config(&[])?),
+            None => self,
+        })
     }
 
     /// The address that it listens on, with the port that the system chose.

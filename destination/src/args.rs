@@ -2,7 +2,10 @@
 
 use crate::core::config::{Config, Http2Params};
 use clap::{ArgAction, Parser};
-use linkerd_controller::args::{Common, ListenAddr, Maybe, ProcessArgs, go_bool};
+use linkerd_controller::{
+    args::{Common, ListenAddr, Maybe, ProcessArgs, go_bool},
+    identity::OwnIdentityArgs,
+};
 use linkerd_k8s::PortSet;
 
 /// Tells proxies where a request goes: endpoints of Services, and profiles of Services and addresses
@@ -11,6 +14,8 @@ use linkerd_k8s::PortSet;
 pub struct Args {
     #[command(flatten)]
     common: Common,
+    #[command(flatten)]
+    pub own_identity: OwnIdentityArgs,
     /// Address of the gRPC server
     #[arg(long, default_value = ":8086", value_name = "ADDR")]
     pub addr: ListenAddr,

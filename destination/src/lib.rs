@@ -24,6 +24,7 @@ use crate::{args::Args, core::config::Config, grpc::methods, index::Index};
 use linkerd_controller::{
     args::ProcessArgs,
     grpc::Methods,
+    identity::MeshNames,
     listen::Listener,
     source::{Shared, Source, Watches},
     tasks::{BoxError, Tasks},
@@ -73,7 +74,9 @@ async fn tick(index: Shared<Index>) -> Result<(), Infallible> {
 /// When arguments contradict each other, there is no source, or the address is taken.
 pub async fn run(args: Args, tasks: Tasks) -> Result<(), BoxError> {
     let config = args.config()?;
-    let listener = Listener::bind(args.addr)?;
+    let names = MeshNames { control_plane_namespace: &config.controller_namespace, trust_domain: &config.trust_domain };
+    let certificate = args.own_identity.certificate(&names, &tasks)?;
+    let listener = Listener::bind(args.addr)?.with_certificate(certificate.as_ref())?;
     let source = Source::open(args.common(), &tasks).await?;
     let index = start(&Watches::new(source, &tasks), &tasks, config);
     let router = methods(&index, Methods::new(&tasks)).into_router();

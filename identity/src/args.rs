@@ -9,7 +9,7 @@ use crate::{
 };
 use clap::Parser;
 use linkerd_controller::{
-    args::{Common, ListenAddr, ProcessArgs, go_bool},
+    args::{Common, ListenAddr, OptionalPath, ProcessArgs, go_bool, optional_path},
     process::Misconfigured,
 };
 use linkerd_k8s::{
@@ -62,6 +62,10 @@ pub struct Args {
     /// Folder of the trust anchors, in ca-bundle.crt
     #[arg(long, default_value = "/var/run/linkerd/identity/trust-roots", value_name = "FOLDER")]
     trust_roots: PathBuf,
+    /// File with the service-account token of this process, with which it certifies itself and serves
+    /// TLS; empty to serve without TLS
+    #[arg(long, default_value = "", value_parser = optional_path, value_name = "FILE")]
+    pub own_token: OptionalPath,
     /// Accepted, without effect
     #[arg(long, default_value = "false", value_parser = go_bool, num_args = 0..=1,
           default_missing_value = "true", require_equals = true, hide = true)]

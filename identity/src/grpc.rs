@@ -6,17 +6,24 @@ use linkerd_proto::{
     Timestamp,
     identity::{CertifyRequest, CertifyResponse},
 };
+use tonic::Status;
 
 /// Adds `Certify` to the methods of a server.
 pub fn methods(service: Service, methods: Methods) -> Methods {
     methods.unary("io.linkerd.proxy.identity.Identity", "Certify", move |request: CertifyRequest| {
         let service = service.clone();
-        async move {
-            let request =
-                Request { identity: request.identity, token: request.token, csr: request.certificate_signing_request };
-            Ok(encode(&response(service.certify(request).await?)))
-        }
+        async move { Ok(encode(&certify(&service, request).await?)) }
     })
+}
+
+/// Answers one request.
+///
+/// # Errors
+/// The status that the caller is sent.
+pub async fn certify(service: &Service, request: CertifyRequest) -> Result<CertifyResponse, Status> {
+    let request =
+        Request { identity: request.identity, token: request.token, csr: request.certificate_signing_request };
+    Ok(response(service.certify(request).await?))
 }
 
 fn response(certified: Certified) -> CertifyResponse {

@@ -12,9 +12,11 @@ use linkerd_controller::{
     args::ProcessArgs,
     client,
     grpc::Methods,
+    identity,
     listen::Listener,
     tasks::{BoxError, Tasks},
 };
+use linkerd_proto::identity::{CertifyRequest, CertifyResponse};
 use std::{sync::Arc, time::Duration};
 
 /// Longest time for the API server to say whether tokens may be reviewed.
@@ -43,6 +45,7 @@ pub async fn run(args: Args, tasks: Tasks) -> Result<(), BoxError> {
     };
     tracing::info!(?settings, "configured");
     let client = client::connect(args.common()).await?;
+    let own_identity = settings.config.own_identity();
     let service = service::start(
         settings.config,
         Arc::new(KubernetesReviewer::new(client.clone())),
@@ -51,10 +54,23 @@ pub async fn run(args: Args, tasks: Tasks) -> Result<(), BoxError> {
         &tasks,
     )?;
     check_access(client).await?;
-    let listener = Listener::bind(settings.addr)?;
+    let certificate = match args.own_token.0 {
+        Some(token) => Some(identity::keep_certified(&tasks, own_identity, token, Itself(service.clone()))?),
+        None => None,
+    };
+    let listener = Listener::bind(settings.addr)?.with_certificate(certificate.as_ref())?;
     let methods = grpc::methods(service, Methods::new(&tasks));
     tasks.spawn_draining("gRPC server", listener.serve(methods.into_router(), tasks.shutdown().clone()));
     Ok(())
+}
+
+/// The identity service as its own client.
+struct Itself(service::Service);
+
+impl identity::Certify for Itself {
+    async fn certify(&self, request: CertifyRequest) -> Result<CertifyResponse, identity::CertifyError> {
+        Ok(grpc::certify(&self.0, request).await?)
+    }
 }
 
 async fn check_access(client: Client) -> Result<(), AccessError> {

@@ -3,7 +3,10 @@
 use crate::config::Config;
 use clap::Parser;
 use ipnet::IpNet;
-use linkerd_controller::args::{Common, ListenAddr, Overrides, ProcessArgs, go_bool};
+use linkerd_controller::{
+    args::{Common, ListenAddr, Overrides, ProcessArgs, go_bool},
+    identity::OwnIdentityArgs,
+};
 use linkerd_k8s::{PortSet, policy::AccessPolicy};
 use std::{net::IpAddr, path::PathBuf, str::FromStr};
 
@@ -15,6 +18,9 @@ pub struct Args {
     /// Arguments of every process
     #[command(flatten)]
     pub common: Common,
+    /// How the process gets its own certificate
+    #[command(flatten)]
+    pub own_identity: OwnIdentityArgs,
     /// Which part of a kubeconfig is used, and as whom
     #[command(flatten)]
     pub overrides: Overrides,

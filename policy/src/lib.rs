@@ -28,6 +28,7 @@ pub use self::{args::Args, config::Config};
 use self::index::{inbound::InboundIndex, outbound::OutboundIndex};
 use linkerd_controller::{
     grpc::Methods,
+    identity::MeshNames,
     listen::Listener,
     source::{Need, Scope, Shared, Source, Watches},
     tasks::{BoxError, Tasks},
@@ -77,9 +78,13 @@ pub fn methods(policy: &Policy, methods: Methods) -> Methods {
 /// # Errors
 /// When an address cannot be listened on or there is no source of objects.
 pub async fn run(args: Args, tasks: Tasks) -> Result<(), BoxError> {
-    let listener = Listener::bind(args.grpc_addr)?;
+    let config = args.clone().config();
+    let names =
+        MeshNames { control_plane_namespace: &config.control_plane_namespace, trust_domain: &config.identity_domain };
+    let certificate = args.own_identity.certificate(&names, &tasks)?;
+    let listener = Listener::bind(args.grpc_addr)?.with_certificate(certificate.as_ref())?;
     let source = Source::open_as(&args.common, &args.overrides, &tasks).await?;
-    let policy = start(&Watches::new(source, &tasks), &tasks, args.config());
+    let policy = start(&Watches::new(source, &tasks), &tasks, config);
     let router = methods(&policy, Methods::new(&tasks)).into_router();
     tasks.spawn_draining("gRPC server", listener.serve(router, tasks.shutdown().clone()));
     Ok(())

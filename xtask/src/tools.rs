@@ -20,8 +20,9 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::{run, workspace};
-pub use system::install_missing;
-pub use table::{FOR_CHECKS, FOR_CLUSTER, FOR_TESTS, Tool};
+pub use system::{install_missing, install_missing_for_node};
+pub use debian::provide as provide_packages;
+pub use table::{BUSYBOX_PACKAGES, COREDNS, FOR_CHECKS, FOR_CLUSTER, FOR_TESTS, IPTABLES_PACKAGES, KIND, NODE_PACKAGES, Tool};
 use table::{Source, envtest_archive};
 
 #[derive(clap::Args)]

@@ -1,6 +1,6 @@
 //! Certificates through `linkerd-identity`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
@@ -11,25 +11,25 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
     PKCS_ECDSA_P256_SHA256,
 };
-use rustls::RootCertStore;
 use rustls::client::{WebPkiServerVerifier, danger::ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, RootCertStore};
 use tempfile::TempDir;
 use tonic::Code;
 use tonic::transport::Channel;
 
 use crate::setup::{DEADLINE, DOMAIN, Service, channel, cluster};
 
-const AUDIENCE: &str = "identity.l5d.io";
+pub const AUDIENCE: &str = "identity.l5d.io";
 
 /// A root and an issuer, in folders laid out like the mounted Secret and ConfigMap.
-struct Authority {
+pub struct Authority {
     folder: TempDir,
     root: CertificateDer<'static>,
 }
 
 impl Authority {
-    fn make() -> Result<Self> {
+    pub fn make() -> Result<Self> {
         let params = |name: &str| -> Result<CertificateParams> {
             let mut params = CertificateParams::new(Vec::new())?;
             params.distinguished_name.push(DnType::CommonName, name);
@@ -51,7 +51,7 @@ impl Authority {
         Ok(Self { folder, root: root.der().clone() })
     }
 
-    fn service(&self, kubeconfig: &Path) -> Result<Service> {
+    pub fn service(&self, kubeconfig: &Path) -> Result<Service> {
         let folder = |name: &str| self.folder.path().join(name).display().to_string();
         Ok(Service::new("linkerd-identity", ["-addr", "-admin-addr"], kubeconfig)?.args(&[
             "-controller-namespace=linkerd",
@@ -60,6 +60,26 @@ impl Authority {
             &format!("-issuer={}", folder("issuer")),
             &format!("-trust-roots={}", folder("trust-roots")),
         ]))
+    }
+
+    /// The trust anchors, in a file.
+    pub fn anchors(&self) -> PathBuf {
+        self.folder.path().join("trust-roots/ca-bundle.crt")
+    }
+
+    /// A folder for more files.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A TLS client that trusts the root, as proxies do: TLS 1.3, without ALPN and certificate.
+    pub fn client(&self) -> Result<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.root.clone())?;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config =
+            ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&rustls::version::TLS13])?;
+        Ok(config.with_root_certificates(roots).with_no_client_auth())
     }
 
     /// Checks a certificate as a proxy does: its chain to the root, its time and its name.
@@ -77,7 +97,7 @@ impl Authority {
     }
 }
 
-fn identity(account: &str, namespace: &str) -> String {
+pub fn identity(account: &str, namespace: &str) -> String {
     format!("{account}.{namespace}.serviceaccount.identity.linkerd.{DOMAIN}")
 }
 

@@ -7,3 +7,4 @@ mod injection;
 mod policies;
 mod profiles;
 mod setup;
+mod transport;

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::progress::Step;
 use crate::{run, workspace};
@@ -17,11 +17,40 @@ const FOR_TESTS: &[(&str, &str)] = &[
     ("sysctl", "procps"),
 ];
 
-/// Installs what is missing, as root on Debian. Elsewhere the tests name what they miss.
+/// Programs that the single node of `cargo xtask cluster` runs. None starts a service.
+const FOR_NODE: &[(&str, &str)] = &[
+    ("conntrack", "conntrack"),
+    ("ip", "iproute2"),
+    ("iptables", "iptables"),
+    ("mount", "mount"),
+    ("nft", "nftables"),
+    ("nsenter", "util-linux"),
+    ("sysctl", "procps"),
+    ("unshare", "util-linux"),
+];
+
+/// Installs what tests miss, as root on Debian. Elsewhere the tests name what they miss.
 pub fn install_missing() -> Result<()> {
-    let mut packages: Vec<_> =
-        FOR_TESTS.iter().filter(|(program, _)| !on_path(program)).map(|(_, package)| *package).collect();
+    install(&missing(FOR_TESTS))
+}
+
+/// Installs what a node misses, or says which programs it needs.
+pub fn install_missing_for_node() -> Result<()> {
+    install(&missing(FOR_NODE))?;
+    let missing = missing(FOR_NODE);
+    ensure!(missing.is_empty(), "the node needs programs that Debian has in {}; install them", missing.join(", "));
+    Ok(())
+}
+
+/// The packages of those programs that the machine lacks.
+fn missing(programs: &[(&str, &'static str)]) -> Vec<&'static str> {
+    let missing = programs.iter().filter(|(program, _)| !on_path(program));
+    let mut packages: Vec<_> = missing.map(|(_, package)| *package).collect();
     packages.dedup();
+    packages
+}
+
+fn install(packages: &[&str]) -> Result<()> {
     if packages.is_empty() || !run::succeeds(Command::new("apt-get").arg("--version")) {
         return Ok(());
     }
@@ -30,7 +59,7 @@ pub fn install_missing() -> Result<()> {
     std::fs::create_dir_all(workspace::cache())?;
     let install = || {
         let mut command = Command::new("apt-get");
-        command.args(["install", "--yes", "--no-install-recommends"]).args(&packages);
+        command.args(["install", "--yes", "--no-install-recommends"]).args(packages);
         command.env("DEBIAN_FRONTEND", "noninteractive");
         command
     };
@@ -38,7 +67,7 @@ pub fn install_missing() -> Result<()> {
         // A fresh machine has no package lists yet.
         let update = run::logged(Command::new("apt-get").arg("update"), &log);
         if update.and_then(|()| run::logged(&mut install(), &log)).is_err() {
-            step.finish("not installed; the tests that need them say what to do");
+            step.finish("not installed; what needs them says what to do");
             return Ok(());
         }
     }

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use anyhow::{Result, ensure};
 
+use super::debian::Packages;
 use super::go_module::GoModule;
 use crate::run;
 
@@ -19,8 +20,9 @@ const ENVTEST: &str = "1.35.0";
 const ETCD: &str = "v3.6.6";
 const HELM: &str = "v3.22.0";
 const CARGO_DENY: &str = "0.20.2";
-const COREDNS: &str = "v1.12.4";
-const KIND: &str = "v0.32.0";
+const KIND_VERSION: &str = "v0.32.0";
+/// Of the DNS server of a node, and its image.
+pub const COREDNS: &str = "v1.12.4";
 
 /// A program that the tests or checks run.
 pub struct Tool {
@@ -150,6 +152,45 @@ const fn kubernetes(package: &'static str, about: &'static str) -> Source {
         about,
     })
 }
+
+/// Kubernetes in containers of a docker engine.
+pub const KIND: &Tool = &Tool {
+    name: "kind",
+    version: KIND_VERSION,
+    in_assets: false,
+    sources: &[
+        Source::Path { accepts: super::starts },
+        Source::Go(GoModule {
+            module: "sigs.k8s.io/kind",
+            package: "sigs.k8s.io/kind",
+            version: KIND_VERSION,
+            variables: &[],
+            about: "about half a minute",
+        }),
+    ],
+};
+
+/// What runs containers on a node.
+pub const NODE_PACKAGES: &Packages =
+    &Packages { name: "node", packages: &["containerd", "runc", "containernetworking-plugins"] };
+
+/// The static `sleep` of the data-plane image, and the shell of test pods.
+pub const BUSYBOX_PACKAGES: &Packages = &Packages { name: "busybox", packages: &["busybox-static"] };
+
+/// The iptables of the data-plane image, with the libraries that are not part of every system.
+pub const IPTABLES_PACKAGES: &Packages = &Packages {
+    name: "iptables",
+    packages: &[
+        "iptables",
+        "libip4tc2",
+        "libip6tc2",
+        "libmnl0",
+        "libnetfilter-conntrack3",
+        "libnfnetlink0",
+        "libnftnl11",
+        "libxtables12",
+    ],
+};
 
 /// What `cargo xtask ci` needs besides.
 pub const FOR_CHECKS: &[Tool] =

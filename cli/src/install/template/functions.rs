@@ -206,7 +206,7 @@ fn omit(args: &[Value]) -> Result<Value> {
     Ok(Value::Map(Arc::new(map)))
 }
 
-/// `merge MAP...`: the entries of all; those of an earlier map win unless they are empty.
+/// `merge MAP...`: the entries of all that are not nil; those of an earlier map win unless they are empty.
 fn merge(args: &[Value]) -> Result<Value> {
     let mut merged = Map::new();
     for map in args {
@@ -219,6 +219,7 @@ fn merge_into(target: &mut Map, source: &Map) {
     for (key, value) in source {
         match (target.get_mut(key), value) {
             (Some(Value::Map(inner)), Value::Map(value)) => merge_into(Arc::make_mut(inner), value),
+            (_, Value::Nil) => {}
             (Some(present), _) if is_true(present) => {}
             _ => drop(target.insert(Arc::clone(key), value.clone())),
         }

@@ -31,7 +31,7 @@ fn functions_give_what_those_of_helm_give() {
         ("{{ get (set (dict \"a\" 1) \"b\" 2) \"b\" }},{{ get (dict) \"x\" }}", "2,"),
         ("{{ toJson (omit .Values.map \"a\") }}", r#"{"b":"1"}"#),
         (
-            "{{ toJson (merge (dict) (dict \"a\" \"\" \"c\" (dict \"x\" 1)) (dict \"a\" 2 \"c\" (dict \"x\" 3 \"y\" 4))) }}",
+            "{{ toJson (merge (dict \"a\" \"\" \"c\" (dict \"x\" 1)) (dict \"a\" 2 \"n\" nil \"c\" (dict \"x\" 3 \"y\" 4))) }}",
             r#"{"a":2,"c":{"x":1,"y":4}}"#,
         ),
         ("{{ include \"named\" 5 | quote }}", "\"<5>\""),
@@ -77,17 +77,4 @@ fn yaml_reads_back_as_what_it_was() {
     let yaml = to_yaml(&value);
     assert_eq!(serde_saphyr::from_str::<Value>(&yaml).unwrap(), value, "{yaml}");
     assert_eq!(to_yaml(&json!("top\nlevel")), "|-\n  top\n  level");
-}
-
-#[test]
-fn the_charts_render() {
-    use super::super::charts::{CONTROL_PLANE, CRDS};
-    let crds = render(&CRDS, &json!({}), "linkerd").unwrap();
-    assert_eq!(crds.len(), 10);
-    let mut values: Value = serde_saphyr::from_str(CONTROL_PLANE.values).unwrap();
-    let tls = json!({ "crtPEM": "c", "keyPEM": "k" });
-    (values["identityTrustAnchorsPEM"], values["identity"]["issuer"]["tls"]) = ("a".into(), tls);
-    for (path, text) in render(&CONTROL_PLANE, &values, "linkerd").unwrap() {
-        println!("{path}\n{text}");
-    }
 }

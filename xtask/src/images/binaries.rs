@@ -1,0 +1,40 @@
+//! Our programs as images hold them: released, and linked statically, since an image has nothing else.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::{run, workspace};
+
+/// The folder of the programs of `packages`, built first.
+///
+/// The C library's own target is built statically: another one (musl) would have to be installed.
+pub fn build(packages: &[&str]) -> Result<PathBuf> {
+    let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let mut command = Command::new("cargo");
+    command.current_dir(workspace::root());
+    // With a target, the flags are not for build scripts and macros, which run on this machine.
+    command.args(["build", "--locked", "--release", "--bins", "--target", &target]);
+    for package in packages {
+        command.args(["--package", package]);
+    }
+    run::visible(command.env("CARGO_ENCODED_RUSTFLAGS", flags().join("\x1f")))?;
+    Ok(target_folder().join(target).join("release"))
+}
+
+/// Folders of this machine do not reach the programs, so that every checkout makes the same.
+fn flags() -> Vec<String> {
+    let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".cargo"));
+    let cargo = std::env::var_os("CARGO_HOME").map(PathBuf::from).or(home).unwrap_or_default();
+    vec![
+        "-Ctarget-feature=+crt-static".to_owned(),
+        format!("--remap-path-prefix={}=linkerd-rs", workspace::root().display()),
+        format!("--remap-path-prefix={}=cargo", cargo.display()),
+    ]
+}
+
+fn target_folder() -> PathBuf {
+    let folder = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
+    workspace::root().join(folder)
+}
