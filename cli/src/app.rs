@@ -5,7 +5,7 @@ use crate::{
     colours::Colours,
     completion, diagnostics, failure,
     global::Global,
-    inject, install, output, sandbox, uninject, version,
+    inject, install, output, sandbox, uninject, uninstall, version,
 };
 use clap::{CommandFactory as _, FromArgMatches as _};
 use std::{ffi::OsString, process::ExitCode};
@@ -32,6 +32,7 @@ fn execute(Arguments { global, command }: Arguments, words: &[String]) -> anyhow
         Command::Install(args) => with_log(&global, || install::run(&args, &global)),
         Command::Sandbox(args) => sandbox::run(*args, &global),
         Command::Uninject(args) => with_log(&global, || uninject::run(args, &global)),
+        Command::Uninstall(args) => with_log(&global, || uninstall::run(&args, &global)),
         Command::Version(args) => with_log(&global, || version::run(args, &global)),
     }
 }

@@ -1,6 +1,6 @@
 //! The tree of commands.
 
-use crate::{completion, diagnostics, global::Global, inject, install, sandbox, uninject, version};
+use crate::{completion, diagnostics, global::Global, inject, install, sandbox, uninject, uninstall, version};
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Controls Linkerd, a service mesh.
@@ -30,6 +30,7 @@ pub enum Command {
     Install(Box<install::InstallArgs>),
     Sandbox(Box<sandbox::SandboxArgs>),
     Uninject(uninject::UninjectArgs),
+    Uninstall(uninstall::UninstallArgs),
     /// Print the versions of this program and of the control plane
     Version(version::VersionArgs),
 }

@@ -25,20 +25,23 @@ pub struct Global {
     cluster: Cluster,
 }
 
-/// Options that tell which cluster to use. They are taken, so that scripts which give them keep
-/// running, but not listed before a command connects to a cluster.
+/// Options that tell which cluster to use.
 #[derive(Clone, Debug, Default, Args)]
-struct Cluster {
+pub struct Cluster {
     #[arg(long, global = true, hide = true, value_name = "NAMESPACE", default_value = "linkerd-cni")]
     cni_namespace: String,
-    #[arg(long, global = true, hide = true, value_name = "FILE")]
-    kubeconfig: Option<String>,
-    #[arg(long, global = true, hide = true, value_name = "CONTEXT")]
-    context: Option<String>,
-    #[arg(long = "as", global = true, hide = true, value_name = "USER")]
-    impersonate: Option<String>,
-    #[arg(long = "as-group", global = true, hide = true, value_name = "GROUP", action = ArgAction::Append)]
-    impersonate_groups: Vec<String>,
+    /// File that tells how to reach the cluster [default: $KUBECONFIG, else ~/.kube/config]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub kubeconfig: Option<String>,
+    /// Context of that file [default: its current one]
+    #[arg(long, global = true, value_name = "CONTEXT")]
+    pub context: Option<String>,
+    /// User to act as
+    #[arg(long = "as", global = true, value_name = "USER")]
+    pub impersonate: Option<String>,
+    /// Group to act as, with --as; may be given several times
+    #[arg(long = "as-group", global = true, value_name = "GROUP", action = ArgAction::Append)]
+    pub impersonate_groups: Vec<String>,
 }
 
 impl Global {
@@ -63,7 +66,12 @@ impl Global {
         self.linkerd_namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE)
     }
 
-    /// Given options that no command of this version uses.
+    /// Options that tell which cluster to use.
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// Given options that only commands use which connect to a cluster.
     pub fn unused(&self) -> Vec<&'static str> {
         let Cluster { cni_namespace: _, kubeconfig, context, impersonate, impersonate_groups } = &self.cluster;
         let given = [

@@ -7,6 +7,7 @@
 
 mod arguments;
 mod charts;
+mod cluster;
 mod credentials;
 mod documents;
 mod proxy_arguments;
@@ -15,15 +16,16 @@ mod template;
 mod validate;
 mod values;
 
-pub use arguments::InstallArgs;
+pub use arguments::{Format, InstallArgs};
+pub use documents::{Document, print as print_documents};
 
-use crate::{global::Global, input, output};
+use crate::{failure::Bare, global::Global, input, output};
 use anyhow::{Context as _, ensure};
 use arguments::ValueArgs;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use charts::{CONTROL_PLANE, CRDS, Chart, HA_VALUES};
+use cluster::Found;
 use credentials::Fallback;
-use documents::Document;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use set::{Kind, set};
@@ -32,21 +34,33 @@ use std::process::ExitCode;
 /// Runs the command.
 ///
 /// # Errors
-/// When the values cannot work.
+/// When the values cannot work, or the cluster is not ready for them.
 pub fn run(args: &InstallArgs, global: &Global) -> anyhow::Result<ExitCode> {
     let namespace = global.namespace();
+    let found = match args.ignore_cluster {
+        true => Found::default(),
+        false => tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(look(args, global))?,
+    };
     let documents = match args.crds {
         true => crds(&args.values, namespace)?,
-        false => {
-            let registry = std::env::var("LINKERD_DOCKER_REGISTRY").ok().filter(|registry| !registry.is_empty());
-            control_plane(args, registry.as_deref(), namespace, Timestamp::now())?
-        }
+        false => control_plane(args, &found, namespace, Timestamp::now())?,
     };
     output::print(&documents::print(&documents, args.output))?;
     if args.crds {
         eprintln!("Once these are applied, run `linkerd install | kubectl apply -f -` to install the control plane.");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Looks at the cluster; a failure to reach it comes with the way round it.
+async fn look(args: &InstallArgs, global: &Global) -> anyhow::Result<Found> {
+    let client = crate::cluster::connect(global).await.map_err(|error| {
+        Bare(format!("{error:#}\nUse --ignore-cluster to print manifests without looking at the cluster."))
+    })?;
+    if args.crds {
+        return cluster::check_absent(&client, global.namespace()).await.map(|()| Found::default());
+    }
+    cluster::look(&client, global.namespace(), &crds(&ValueArgs::default(), global.namespace())?).await
 }
 
 /// The objects of the chart `linkerd-crds`.
@@ -57,16 +71,13 @@ fn crds(args: &ValueArgs, namespace: &str) -> anyhow::Result<Vec<Document>> {
 }
 
 /// The objects of the chart `linkerd-control-plane`, and the Secret with what was chosen.
-fn control_plane(
-    args: &InstallArgs,
-    registry: Option<&str>,
-    namespace: &str,
-    now: Timestamp,
-) -> anyhow::Result<Vec<Document>> {
+fn control_plane(args: &InstallArgs, found: &Found, namespace: &str, now: Timestamp) -> anyhow::Result<Vec<Document>> {
     let defaults = defaults(&CONTROL_PLANE)?;
-    let mut chosen = chosen(args, &defaults, registry)?;
+    let mut chosen = chosen(args, &defaults)?;
     let mut values = values::coalesce(&defaults, chosen.clone());
-    credentials::fill(&mut values, &args.identity, Fallback { namespace, external_anchors: None, now })?;
+    check_docker(&values, &found.docker_nodes)?;
+    let external_anchors = found.external_anchors.as_deref();
+    credentials::fill(&mut values, &args.identity, Fallback { namespace, external_anchors, now })?;
     for place in ["identityTrustAnchorsPEM", "identity.issuer.tls"] {
         values::put(&mut chosen, place, values::at(&values, place).clone());
     }
@@ -84,15 +95,29 @@ fn control_plane(
     Ok(documents)
 }
 
+/// On such nodes an init container without root cannot redirect traffic.
+fn check_docker(values: &Value, nodes: &[String]) -> anyhow::Result<()> {
+    if nodes.is_empty() || ["proxyInit.runAsRoot", "cniEnabled"].iter().any(|place| values::at(values, place) == true) {
+        return Ok(());
+    }
+    let text = format!(
+        "These nodes run containers with Docker, where traffic cannot be redirected without root: {}.\n\
+         Give --set proxyInit.runAsRoot=true, or use the CNI plug-in.",
+        nodes.join(", ")
+    );
+    Err(Bare(text).into())
+}
+
 /// What options and files choose, without the defaults.
-fn chosen(args: &InstallArgs, defaults: &Value, registry: Option<&str>) -> anyhow::Result<Value> {
+fn chosen(args: &InstallArgs, defaults: &Value) -> anyhow::Result<Value> {
     let mut chosen = json!({});
     if args.control_plane.ha {
         values::merge(&mut chosen, read_values("values-ha.yaml", HA_VALUES)?);
     }
     args.control_plane.apply(&mut chosen);
     args.identity.apply(&mut chosen);
-    args.proxy.apply(&mut chosen, defaults, registry)?;
+    let registry = std::env::var("LINKERD_DOCKER_REGISTRY").ok().filter(|registry| !registry.is_empty());
+    args.proxy.apply(&mut chosen, defaults, registry.as_deref())?;
     apply_values(&mut chosen, &args.values)?;
     Ok(chosen)
 }

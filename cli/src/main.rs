@@ -6,6 +6,7 @@
 
 mod app;
 mod arguments;
+mod cluster;
 mod colours;
 mod completion;
 mod diagnostics;
@@ -17,6 +18,7 @@ mod install;
 mod output;
 mod sandbox;
 mod uninject;
+mod uninstall;
 mod version;
 
 use std::process::ExitCode;

@@ -15,68 +15,98 @@ const CASES: &[Case] = &[
     ("defaults", &[]),
     ("IPv6, and other domains", &["--set", "disableIPv6=false,clusterDomain=c.example,identityTrustDomain=t.example"]),
     ("service account tokens", &["--set", "identity.serviceAccountTokenProjection=false"]),
-    ("an issuer of cert-manager", &[
-        "--set",
-        "identity.issuer.scheme=kubernetes.io/tls,identity.issuer.tls.crtPEM=,identity.issuer.tls.keyPEM=",
-    ]),
+    (
+        "an issuer of cert-manager",
+        &["--set", "identity.issuer.scheme=kubernetes.io/tls,identity.issuer.tls.crtPEM=,identity.issuer.tls.keyPEM="],
+    ),
     ("trust anchors of somebody else", &["--set", "identity.externalCA=true,identityTrustAnchorsPEM="]),
-    ("labels and annotations", &[
-        "--set",
-        r"commonLabels.a=b,podLabels.c=d,podAnnotations.e=1,destinationController.podAnnotations.e=2",
-        "--set-string",
-        r"commonLabels.config\.linkerd\.io/y=yes,podAnnotations.n=012",
-    ]),
-    ("scheduling", &[
-        "--set",
-        "priorityClassName=high,runtimeClassName=gvisor,enablePodAntiAffinity=true,enablePodDisruptionBudget=true",
-        "--set",
-        "tolerations[0].key=k,tolerations[0].operator=Exists,nodeSelector.zone=1a,imagePullSecrets[0].name=pull",
-        "--set",
-        "controller.podDisruptionBudget.maxUnavailable=25%",
-    ]),
+    (
+        "labels and annotations",
+        &[
+            "--set",
+            r"commonLabels.a=b,podLabels.c=d,podAnnotations.e=1,destinationController.podAnnotations.e=2",
+            "--set-string",
+            r"commonLabels.config\.linkerd\.io/y=yes,podAnnotations.n=012",
+        ],
+    ),
+    (
+        "scheduling",
+        &[
+            "--set",
+            "priorityClassName=high,runtimeClassName=gvisor,enablePodAntiAffinity=true,enablePodDisruptionBudget=true",
+            "--set",
+            "tolerations[0].key=k,tolerations[0].operator=Exists,nodeSelector.zone=1a,imagePullSecrets[0].name=pull",
+            "--set",
+            "controller.podDisruptionBudget.maxUnavailable=25%",
+        ],
+    ),
     ("users and groups", &["--set", "controllerUID=1000,controllerGID=1234,proxy.gid=4321"]),
-    ("images", &[
-        "--set",
-        "imageRegistry=r.example/l5d/,controllerImageVersion=v1,imagePullPolicy=Always",
-        "--set",
-        "policyController.image.name=p,policyController.image.version=7,policyController.image.pullPolicy=Never",
-    ]),
-    ("flags and environment", &[
-        "--set",
-        "destinationController.additionalArgs={--ext-endpoint-zone-weights},destinationController.additionalEnv[0].name=A",
-        "--set-string",
-        "destinationController.additionalEnv[0].value=1,policyController.experimentalEnv[0].name=y",
-    ]),
-    ("resources", &[
-        "--set",
-        "identityResources.cpu.request=100m,identityResources.memory.limit=1Gi,destinationResources.cpu.limit=2",
-        "--set",
-        "policyController.resources.ephemeral-storage.request=1Gi,identity.livenessProbe.timeoutSeconds=5",
-    ]),
-    ("webhook certificates in the values", &[
-        "--set",
-        "proxyInjector.crtPEM=c,proxyInjector.keyPEM=k,profileValidator.crtPEM=c,profileValidator.keyPEM=k",
-        "--set",
-        "profileValidator.caBundle=authority,webhookFailurePolicy=Fail,proxyInjector.timeoutSeconds=3",
-    ]),
-    ("webhook certificates of cert-manager", &[
-        "--set",
-        "proxyInjector.externalSecret=true,proxyInjector.injectCaFrom=l/c,profileValidator.externalSecret=true",
-        "--set",
-        "profileValidator.injectCaFromSecret=l/s,policyValidator.externalSecret=true,policyValidator.caBundle=x",
-    ]),
-    ("readers and monitors", &[
-        "--set",
-        "configReaders[0].name=a,configReaders[0].namespace=y,configReaders[1].name=b,configReaders[1].namespace=n",
-        "--set",
-        "podMonitor.enabled=true,podMonitor.labels.release=p,podMonitor.serviceMirror.enabled=false",
-    ]),
-    ("removed defaults", &[
-        "--set",
-        "policyController.probeNetworks=null,proxyInjector.objectSelector=null,nodeSelector=null,proxy.cores=2",
-    ]),
+    (
+        "images",
+        &[
+            "--set",
+            "imageRegistry=r.example/l5d/,controllerImageVersion=v1,imagePullPolicy=Always",
+            "--set",
+            "policyController.image.name=p,policyController.image.version=7,policyController.image.pullPolicy=Never",
+        ],
+    ),
+    (
+        "flags and environment",
+        &[
+            "--set",
+            "destinationController.additionalArgs={--ext-endpoint-zone-weights},destinationController.additionalEnv[0].name=A",
+            "--set-string",
+            "destinationController.additionalEnv[0].value=1,policyController.experimentalEnv[0].name=y",
+        ],
+    ),
+    (
+        "resources",
+        &[
+            "--set",
+            "identityResources.cpu.request=100m,identityResources.memory.limit=1Gi,destinationResources.cpu.limit=2",
+            "--set",
+            "policyController.resources.ephemeral-storage.request=1Gi,identity.livenessProbe.timeoutSeconds=5",
+        ],
+    ),
+    (
+        "webhook certificates in the values",
+        &[
+            "--set",
+            "proxyInjector.crtPEM=c,proxyInjector.keyPEM=k,profileValidator.crtPEM=c,profileValidator.keyPEM=k",
+            "--set",
+            "profileValidator.caBundle=authority,webhookFailurePolicy=Fail,proxyInjector.timeoutSeconds=3",
+        ],
+    ),
+    (
+        "webhook certificates of cert-manager",
+        &[
+            "--set",
+            "proxyInjector.externalSecret=true,proxyInjector.injectCaFrom=l/c,profileValidator.externalSecret=true",
+            "--set",
+            "profileValidator.injectCaFromSecret=l/s,policyValidator.externalSecret=true,policyValidator.caBundle=x",
+        ],
+    ),
+    (
+        "readers and monitors",
+        &[
+            "--set",
+            "configReaders[0].name=a,configReaders[0].namespace=y,configReaders[1].name=b,configReaders[1].namespace=n",
+            "--set",
+            "podMonitor.enabled=true,podMonitor.labels.release=p,podMonitor.serviceMirror.enabled=false",
+        ],
+    ),
+    (
+        "removed defaults",
+        &[
+            "--set",
+            "policyController.probeNetworks=null,proxyInjector.objectSelector=null,nodeSelector=null,proxy.cores=2",
+        ],
+    ),
     ("values that no template knows", &["--set", "unknown.deep[1].x={y,1,null},proxy.resources.cpu.limit=1"]),
-    ("whole numbers in other forms", &["--set", "controllerReplicas=5,proxyInit.closeWaitTimeoutSecs=10,proxyInit.runAsRoot=true"]),
+    (
+        "whole numbers in other forms",
+        &["--set", "controllerReplicas=5,proxyInit.closeWaitTimeoutSecs=10,proxyInit.runAsRoot=true"],
+    ),
 ];
 
 #[test]
@@ -261,4 +291,33 @@ fn each_headless_service_has_one_port_and_selects_one_component() {
         let account = &objects.get("Deployment", deployment)["spec"]["template"]["spec"]["serviceAccountName"];
         assert_eq!(account, "linkerd-destination", "{deployment}: proxies verify it under this name");
     }
+}
+
+#[test]
+fn values_that_were_stored_give_helm_the_same_objects() {
+    let credentials = Credentials::make();
+    let texts = [
+        "y",
+        "No",
+        "012",
+        "1_000",
+        "1e3",
+        "0x1f",
+        "12:30",
+        "2001-01-01",
+        "~",
+        " lead",
+        "a: b",
+        "a #b",
+        "%x",
+        "@",
+        "<<",
+        "'",
+    ];
+    let listed = format!("unknown.list={{{}}},unknown.y=on,podAnnotations.z=null", texts.join(","));
+    let flags = [&credentials.flags(), &["--set-string", listed.as_str()][..]].concat();
+    let ours = linkerd(&flags);
+    let stored = credentials.file("stored.yaml", ours.config_text());
+    let issuer_key = [&flags[..2], &["--values", stored.as_str()][..]].concat();
+    ours.assert_same(&helm("linkerd-control-plane", &issuer_key), "stored values");
 }

@@ -22,6 +22,7 @@ pub mod source;
 pub mod tasks;
 pub mod tls;
 pub mod webhook;
+pub mod webhook_certificate;
 
 /// glibc does not give memory back to the system; this allocator does.
 #[global_allocator]

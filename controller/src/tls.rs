@@ -113,6 +113,15 @@ impl CurrentCertificate {
         self.0.store(Some(Arc::new(certificate)));
     }
 
+    /// Puts a certificate and key in PEM in force for new handshakes.
+    ///
+    /// # Errors
+    /// When they are no PEM, or the key does not fit.
+    pub fn set_pem(&self, certificate: &[u8], key: &[u8]) -> Result<(), CertificateError> {
+        self.set(certified_key(certificate, key, Path::new("the certificate"), Path::new("the key"))?);
+        Ok(())
+    }
+
     /// Follows files: loads them now and whenever they change. Files that cannot be used leave the
     /// certificate in force; readiness waits for the first that can.
     pub fn follow(&self, tasks: &Tasks, files: KeyPairFiles) {

@@ -1,7 +1,10 @@
 //! The command line.
 
 use clap::Parser;
-use linkerd_controller::args::{Common, ListenAddr, ProcessArgs, go_bool};
+use linkerd_controller::{
+    args::{Common, ListenAddr, ProcessArgs, go_bool},
+    webhook_certificate::WebhookCertificateArgs,
+};
 use std::path::PathBuf;
 
 /// Adds the proxy to pods that are being created, as an admission webhook.
@@ -24,9 +27,9 @@ pub struct Args {
     #[arg(long, value_parser = go_bool, num_args = 0..=1, default_missing_value = "true", require_equals = true,
           default_value = "false", hide_short_help = true)]
     pub enable_pprof: bool,
-    /// Folder with the webhook's certificate tls.crt and key tls.key
-    #[arg(long, default_value = "/var/run/linkerd/tls", value_name = "FOLDER", hide_short_help = true)]
-    pub tls_dir: PathBuf,
+    /// Where the webhook's certificate comes from
+    #[command(flatten)]
+    pub certificate: WebhookCertificateArgs,
     /// File with the install values, in YAML
     #[arg(long, default_value = "/var/run/linkerd/config/values", value_name = "FILE", hide_short_help = true)]
     pub values: PathBuf,

@@ -19,8 +19,8 @@ use linkerd_controller::{
     listen::Listener,
     source::{Shared, Source, Watches},
     tasks::{BoxError, Tasks},
-    tls::{CurrentCertificate, KeyPairFiles},
     webhook::{self, Admission, AdmissionRequest, Fault, Verdict},
+    webhook_certificate::WebhookKind,
 };
 use linkerd_k8s::{Namespace, OwnerReference};
 use parking_lot::Mutex;
@@ -33,8 +33,8 @@ use tokio::time::Instant;
 /// When the address is taken, or there is no way to a cluster.
 pub async fn start(args: Args, tasks: Tasks) -> Result<(), BoxError> {
     let metrics = tasks.metrics.register(Metrics::register);
-    let certificate = CurrentCertificate::default();
-    certificate.follow(&tasks, KeyPairFiles::in_folder(&args.tls_dir));
+    let certificate =
+        args.certificate.certificate(&args.common, &args.linkerd_namespace, WebhookKind::Mutating, &tasks).await?;
     let listener = Listener::bind(args.addr)?.with_tls(certificate.server_config(&["h2", "http/1.1"])?);
     let paths = Paths { values: args.values, anchors: args.trust_anchors };
     let config = ConfigFiles::follow(&tasks, paths, &args.linkerd_namespace, &metrics);

@@ -1,8 +1,10 @@
 //! The command line.
 
 use clap::Parser;
-use linkerd_controller::args::{Common, ListenAddr, ProcessArgs, go_bool};
-use std::path::PathBuf;
+use linkerd_controller::{
+    args::{Common, ListenAddr, ProcessArgs, go_bool},
+    webhook_certificate::WebhookCertificateArgs,
+};
 
 /// Answers whether ServiceProfiles are valid, as an admission webhook.
 #[derive(Clone, Debug, Parser)]
@@ -21,9 +23,12 @@ pub struct Args {
     #[arg(long, value_parser = go_bool, num_args = 0..=1, default_missing_value = "true", require_equals = true,
           default_value = "false", hide_short_help = true)]
     pub enable_pprof: bool,
-    /// Folder with the webhook's certificate tls.crt and key tls.key
-    #[arg(long, default_value = "/var/run/linkerd/tls", value_name = "FOLDER", hide_short_help = true)]
-    pub tls_dir: PathBuf,
+    /// Namespace of the control plane
+    #[arg(long, default_value = "linkerd", value_name = "NAMESPACE")]
+    pub controller_namespace: String,
+    /// Where the webhook's certificate comes from
+    #[command(flatten)]
+    pub certificate: WebhookCertificateArgs,
 }
 
 impl ProcessArgs for Args {
@@ -40,6 +45,7 @@ impl ProcessArgs for Args {
 mod tests {
     use super::*;
     use linkerd_controller::args::parse;
+    use std::path::PathBuf;
 
     #[test]
     fn the_flags_of_existing_manifests_are_taken() {
@@ -49,6 +55,6 @@ mod tests {
         assert_eq!((args.addr.port, args.metrics_addr), (1, ListenAddr::loopback(2)));
         let defaults: Args = parse(["bin".into()], "sp-validator").unwrap();
         assert_eq!((defaults.addr.to_string(), defaults.metrics_addr.to_string()), (":8443".into(), ":9997".into()));
-        assert_eq!(defaults.tls_dir, PathBuf::from("/var/run/linkerd/tls"));
+        assert_eq!(defaults.certificate.tls_dir, PathBuf::from("/var/run/linkerd/tls"));
     }
 }

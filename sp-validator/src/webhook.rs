@@ -8,8 +8,8 @@ use crate::{
 use linkerd_controller::{
     listen::Listener,
     tasks::{BoxError, Tasks},
-    tls::{CurrentCertificate, KeyPairFiles},
     webhook::{self, Admission, AdmissionRequest, Fault, Verdict},
+    webhook_certificate::WebhookKind,
 };
 use std::sync::Arc;
 
@@ -18,8 +18,8 @@ use std::sync::Arc;
 /// # Errors
 /// When the address is taken.
 pub async fn start(args: Args, tasks: Tasks) -> Result<(), BoxError> {
-    let certificate = CurrentCertificate::default();
-    certificate.follow(&tasks, KeyPairFiles::in_folder(&args.tls_dir));
+    let certificate =
+        args.certificate.certificate(&args.common, &args.controller_namespace, WebhookKind::Validating, &tasks).await?;
     let listener = Listener::bind(args.addr)?.with_tls(certificate.server_config(&["h2", "http/1.1"])?);
     let validator = Validator { metrics: tasks.metrics.register(Metrics::register) };
     let router = webhook::router(Arc::new(validator));

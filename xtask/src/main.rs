@@ -5,8 +5,10 @@
 
 mod bench;
 mod check;
+mod cluster;
 mod documents;
 mod generate;
+mod images;
 mod progress;
 mod run;
 mod test;
@@ -32,6 +34,10 @@ enum Command {
     Test(test::Args),
     /// Measure memory and latency at scale, in release mode, and print tables
     Bench,
+    /// Make the container images of our programs, as archives
+    Images(images::Args),
+    /// A Kubernetes cluster to develop against: kind, k3d, or a single node on this machine
+    Cluster(cluster::Args),
     /// Write the generated files, or check that they are up to date
     Generate(generate::Args),
     /// Everything CI checks: format, lints, licences, generated files, documents, tests
@@ -43,6 +49,8 @@ fn main() -> ExitCode {
         Command::Tools(args) => tools::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Bench => bench::run(),
+        Command::Images(args) => images::run(&args),
+        Command::Cluster(args) => cluster::run(&args),
         Command::Generate(args) => generate::run(&args),
         Command::Ci(args) => check::run(&args),
     };

@@ -20,9 +20,12 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::{run, workspace};
-pub use system::{install_missing, install_missing_for_node};
 pub use debian::provide as provide_packages;
-pub use table::{BUSYBOX_PACKAGES, COREDNS, FOR_CHECKS, FOR_CLUSTER, FOR_TESTS, IPTABLES_PACKAGES, KIND, NODE_PACKAGES, Tool};
+pub use system::{install_missing, install_missing_for_node, on_path};
+pub use table::{
+    BUSYBOX_PACKAGES, COREDNS, FOR_CHECKS, FOR_CLUSTER, FOR_TESTS, IPTABLES_PACKAGES, KIND, KUBECTL, NODE_PACKAGES,
+    Tool,
+};
 use table::{Source, envtest_archive};
 
 #[derive(clap::Args)]
@@ -32,14 +35,13 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let all = || FOR_TESTS.iter().chain(FOR_CLUSTER).chain(FOR_CHECKS);
     let mut chosen = Vec::new();
     for name in &args.names {
-        match all().find(|tool| tool.name == name) {
+        match known().find(|tool| tool.name == name) {
             Some(tool) => chosen.push(tool),
             None => bail!(
                 "there is no tool named {name:?}; known: {}",
-                all().map(|tool| tool.name).collect::<Vec<_>>().join(", ")
+                known().map(|tool| tool.name).collect::<Vec<_>>().join(", ")
             ),
         }
     }
@@ -51,6 +53,11 @@ pub fn run(args: &Args) -> Result<()> {
         println!("{}", path.display());
     }
     Ok(())
+}
+
+/// Every tool there is.
+fn known() -> impl Iterator<Item = &'static Tool> {
+    FOR_TESTS.iter().chain(FOR_CLUSTER).chain(FOR_CHECKS).chain([KUBECTL, KIND])
 }
 
 /// The path of a ready-to-run tool, provided first where it is missing.

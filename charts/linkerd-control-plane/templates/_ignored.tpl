@@ -4,6 +4,8 @@
 {{- if get $.Values . }}- {{ . }}: pods of the control plane have no proxy
 {{ end -}}
 {{- end -}}
+{{- if .Values.proxyInit.kubeAPIServerPorts }}- proxyInit.kubeAPIServerPorts: pods of the control plane have no proxy
+{{ end -}}
 {{- range list "heartbeatSchedule" "heartbeatResources" "heartbeat" "prometheusUrl" -}}
 {{- if get $.Values . }}- {{ . }}: there is no heartbeat
 {{ end -}}

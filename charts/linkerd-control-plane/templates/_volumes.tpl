@@ -41,6 +41,23 @@
 {{- end }}
 {{- end -}}
 
+{{/* Where the token is. */}}
+{{- define "linkerd.identity-token-file" -}}
+{{- if .Values.identity.serviceAccountTokenProjection -}}
+/var/run/secrets/tokens/linkerd-identity-token
+{{- else -}}
+/var/run/secrets/kubernetes.io/serviceaccount/token
+{{- end -}}
+{{- end -}}
+
+{{/* How a process gets its certificate. Takes root and account. */}}
+{{- define "linkerd.own-identity-args" -}}
+- {{ printf "--identity-svc-addr=linkerd-identity.%s.svc.%s.:8080" .root.Release.Namespace .root.Values.clusterDomain | quote }}
+- {{ printf "--service-account=%s" .account | quote }}
+- {{ printf "--identity-token=%s" (include "linkerd.identity-token-file" .root) | quote }}
+- "--identity-trust-anchors=/var/run/linkerd/identity/trust-roots/ca-bundle.crt"
+{{- end -}}
+
 {{- define "linkerd.identity-mounts" -}}
 {{ include "linkerd.trust-roots-mount" . }}
 {{- if .Values.identity.serviceAccountTokenProjection }}
@@ -62,16 +79,23 @@
   readOnly: true
 {{- end -}}
 
-{{/* Certificate of a webhook. It may appear after the pod's start. Takes name, that of the webhook. */}}
+{{/*
+Certificate of a webhook that somebody else issues. It may appear after the pod's start. Takes name, that of
+the webhook, and values.
+*/}}
 {{- define "linkerd.webhook-volume" -}}
+{{- if not (include "linkerd.webhook-self-managed" .) -}}
 - name: tls
   secret:
     secretName: {{ .name }}-k8s-tls
     optional: true
 {{- end -}}
+{{- end -}}
 
 {{- define "linkerd.webhook-mount" -}}
+{{- if not (include "linkerd.webhook-self-managed" .) -}}
 - name: tls
   mountPath: /var/run/linkerd/tls
   readOnly: true
+{{- end -}}
 {{- end -}}

@@ -94,7 +94,7 @@ Rights to issue the certificate: the Secret, by name but for its creation, for w
 - apiGroups: [""]
   resources: ["secrets"]
   resourceNames: [{{ printf "%s-k8s-tls" .name | quote }}]
-  verbs: ["get", "list", "watch", "update", "patch"]
+  verbs: ["get", "update"]
 {{- end -}}
 
 {{/* Rights to write the certificate authority into the webhook configuration. Takes resource too. */}}
@@ -102,5 +102,5 @@ Rights to issue the certificate: the Secret, by name but for its creation, for w
 - apiGroups: ["admissionregistration.k8s.io"]
   resources: [{{ .resource | quote }}]
   resourceNames: [{{ printf "%s-webhook-config" .name | quote }}]
-  verbs: ["get", "list", "watch", "update", "patch"]
+  verbs: ["get", "patch"]
 {{- end -}}

@@ -71,12 +71,7 @@ fn is_external(values: &Value) -> bool {
     text_at(values, "identity.issuer.scheme") == EXTERNAL
 }
 
-fn external(
-    values: &mut Value,
-    has_issuer: bool,
-    has_anchors: bool,
-    fallback: Fallback<'_>,
-) -> anyhow::Result<()> {
+fn external(values: &mut Value, has_issuer: bool, has_anchors: bool, fallback: Fallback<'_>) -> anyhow::Result<()> {
     ensure!(
         !has_issuer,
         "with an external issuer, something else makes the Secret linkerd-identity-issuer; \

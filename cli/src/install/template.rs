@@ -46,7 +46,8 @@ pub fn render_named(chart: &Chart, name: &str, values: &Value, namespace: &str) 
 
 /// What templates see.
 fn context(chart: &Chart, values: &Value, namespace: &str) -> anyhow::Result<Value> {
-    let metadata: Value = serde_saphyr::from_str(chart.metadata).with_context(|| format!("{}/Chart.yaml", chart.name))?;
+    let metadata: Value =
+        serde_saphyr::from_str(chart.metadata).with_context(|| format!("{}/Chart.yaml", chart.name))?;
     Ok(json!({
         "Values": values,
         "Release": {

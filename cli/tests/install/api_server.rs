@@ -74,3 +74,90 @@ async fn applying_again_changes_nothing() -> Result<()> {
     }
     Ok(())
 }
+
+/// What a command does with a cluster.
+fn with_cluster(server: &ApiServer, arguments: &[&str]) -> Result<(bool, String, String)> {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_linkerd"));
+    let output = command.env_clear().arg("--kubeconfig").arg(server.kubeconfig()).args(arguments).output()?;
+    Ok((output.status.success(), String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?))
+}
+
+async fn apply(cluster: &Cluster, objects: &Objects) -> Result<()> {
+    for object in objects.iter() {
+        cluster.apply_object("default", object.clone()).await?;
+    }
+    Ok(())
+}
+
+// Acceptance cases 24 and 36 of installation.
+#[tokio::test]
+async fn a_cluster_is_installed_to_once_definitions_first_and_left_without_a_trace() -> Result<()> {
+    let server = ApiServer::start().await?;
+    let cluster = server.cluster().await?;
+    let refused = |(succeeded, stdout, stderr): (bool, String, String), reason: &str| {
+        ensure!(!succeeded && stdout.is_empty() && stderr.contains(reason), "{stdout}{stderr}");
+        Ok(())
+    };
+    refused(with_cluster(&server, &["uninstall"])?, "No resources found to uninstall")?;
+    refused(with_cluster(&server, &["install"])?, "Run linkerd install with the --crds flag.")?;
+    let (_, definitions, _) = with_cluster(&server, &["install", "--crds"])?;
+    cluster.install_crds(&definitions).await?;
+
+    let (succeeded, yaml, said) = with_cluster(&server, &["install"])?;
+    ensure!(succeeded, "{said}");
+    let objects = Objects::read(&yaml);
+    apply(&cluster, &objects).await?;
+    refused(with_cluster(&server, &["install"])?, "`linkerd upgrade`")?;
+    refused(with_cluster(&server, &["install", "--crds"])?, "`linkerd upgrade`")?;
+    refused(with_cluster(&server, &["install", "-L", "other"])?, "a control plane in namespace linkerd")?;
+
+    cluster.namespace("web").await?;
+    let meshed = "{apiVersion: v1, kind: Pod, metadata: {name: web, labels: {linkerd.io/control-plane-ns: linkerd}}, \
+                  spec: {containers: [{name: a, image: b}]}}";
+    cluster.apply("web", meshed).await?;
+    refused(with_cluster(&server, &["uninstall"])?, "\t* web/web\n")?;
+    let (succeeded, yaml, said) = with_cluster(&server, &["uninstall", "--force"])?;
+    ensure!(succeeded, "{said}");
+    let removed = Objects::read(&yaml).in_order();
+    let cluster_wide = ["ClusterRole", "CustomResourceDefinition", "WebhookConfiguration", "Namespace"];
+    let all = objects.in_order().into_iter().chain(Objects::read(&definitions).in_order());
+    for installed in all.filter(|object| cluster_wide.iter().any(|kind| object.contains(kind))) {
+        ensure!(removed.contains(&installed), "{installed} stays: {removed:?}");
+    }
+    let (_, kept, _) = with_cluster(&server, &["uninstall", "--force", "--keep-crds", "-o=json"])?;
+    ensure!(!kept.contains("CustomResourceDefinition") && Objects::read(&kept).in_order().len() + 10 == removed.len());
+    refused(with_cluster(&server, &["uninstall", "--force", "-L", "other"])?, "No resources found")
+}
+
+#[tokio::test]
+async fn trust_anchors_of_an_external_issuer_are_read_from_its_secret() -> Result<()> {
+    let server = ApiServer::start().await?;
+    let cluster = server.cluster().await?;
+    let (_, definitions, _) = with_cluster(&server, &["install", "--crds"])?;
+    cluster.install_crds(&definitions).await?;
+    let (_, _, said) = with_cluster(&server, &["install", "--identity-external-issuer"])?;
+    ensure!(said.contains("ca.crt"), "{said}");
+    let anchors = std::fs::read_to_string(Credentials::make().anchors())?;
+    cluster.namespace("linkerd").await?;
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "linkerd-identity-issuer" },
+        "stringData": { "ca.crt": anchors },
+    });
+    cluster.apply_object("linkerd", secret).await?;
+    let (succeeded, yaml, said) = with_cluster(&server, &["install", "--identity-external-issuer"])?;
+    ensure!(succeeded, "{said}");
+    let bundle = Objects::read(&yaml).get("ConfigMap", "linkerd-identity-trust-roots")["data"]["ca-bundle.crt"].clone();
+    ensure!(bundle == anchors.trim(), "{bundle}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_cluster_that_cannot_be_reached_comes_with_the_way_round_it() -> Result<()> {
+    let mut server = ApiServer::start().await?;
+    server.kill();
+    for arguments in [&["install"][..], &["install", "--crds"], &["install", "--context", "nope"]] {
+        let (succeeded, stdout, stderr) = with_cluster(&server, arguments)?;
+        ensure!(!succeeded && stdout.is_empty() && stderr.contains("--ignore-cluster"), "{stderr}");
+    }
+    Ok(())
+}

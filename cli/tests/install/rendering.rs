@@ -12,15 +12,16 @@ use std::{
 pub struct Objects(Vec<((String, String), Value)>);
 
 impl Objects {
-    fn read(text: &str) -> Self {
+    pub fn read(text: &str) -> Self {
         let documents: Vec<Value> = match text.starts_with('{') {
             true => text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect(),
             false => serde_saphyr::from_multiple(text).expect("YAML"),
         };
         let field = |object: &Value, path: &str| object.pointer(path).and_then(Value::as_str).unwrap_or("").to_owned();
-        let keyed = documents.into_iter().filter(|object| !object.is_null()).map(|object| {
-            ((field(&object, "/kind"), field(&object, "/metadata/name")), object)
-        });
+        let keyed = documents
+            .into_iter()
+            .filter(|object| !object.is_null())
+            .map(|object| ((field(&object, "/kind"), field(&object, "/metadata/name")), object));
         let objects: Vec<_> = keyed.collect();
         let distinct: BTreeMap<_, _> = objects.iter().map(|(key, object)| (key, object)).collect();
         assert_eq!(distinct.len(), objects.len(), "an object is there twice");
@@ -51,8 +52,12 @@ impl Objects {
 
     /// The values in the ConfigMap `linkerd-config`.
     pub fn config(&self) -> Value {
-        let text = self.get("ConfigMap", "linkerd-config")["data"]["values"].as_str().expect("a text");
-        serde_saphyr::from_str(text).expect("YAML")
+        serde_saphyr::from_str(self.config_text()).expect("YAML")
+    }
+
+    /// The same as they are stored.
+    pub fn config_text(&self) -> &str {
+        self.get("ConfigMap", "linkerd-config")["data"]["values"].as_str().expect("a text")
     }
 
     /// The values in the Secret `linkerd-config-overrides`.

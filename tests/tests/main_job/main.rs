@@ -8,3 +8,4 @@ mod policies;
 mod profiles;
 mod setup;
 mod transport;
+mod webhook_certificates;

@@ -11,8 +11,7 @@ use tar::{Builder, EntryType, Header};
 /// revision 2, effective; permitted, inheritable: NET_ADMIN (12) and NET_RAW (13).
 ///
 /// The layout is `struct vfs_cap_data` of Linux's `uapi/linux/capability.h`, in little endian.
-const NETWORK_CAPABILITIES: [u8; 20] =
-    [0x01, 0, 0, 0x02, 0, 0x30, 0, 0, 0, 0x30, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+const NETWORK_CAPABILITIES: [u8; 20] = [0x01, 0, 0, 0x02, 0, 0x30, 0, 0, 0, 0x30, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// Files by path, without the leading slash. The folders above them are made as they are needed.
 #[derive(Default)]

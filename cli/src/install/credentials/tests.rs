@@ -85,7 +85,7 @@ fn an_external_issuer_needs_its_trust_anchors_only() {
 #[test]
 fn trust_anchors_that_something_else_maintains_need_an_issuer() {
     let external = json!({ "identity": { "externalCA": true } });
-    assert!(refusal(external.clone(), None).contains("a certificate file"));
+    assert!(refusal(external, None).contains("a certificate file"));
     let made = Credentials::generate("l5d", "cluster.local", now()).unwrap();
     let mut values = values(given(&made));
     put(&mut values, ANCHORS, "");
@@ -99,7 +99,7 @@ fn credentials_that_proxies_would_not_trust_are_refused() {
     let made = Credentials::generate("l5d", "cluster.local", now()).unwrap();
     let other = Credentials::generate("l5d", "cluster.local", now()).unwrap();
     let foreign_key = Credentials { issuer_key: other.issuer_key.clone(), ..made.clone() };
-    let foreign_root = Credentials { trust_anchor: other.trust_anchor, ..made.clone() };
+    let foreign_root = Credentials { trust_anchor: other.trust_anchor, ..made };
     for (credentials, reason) in [(foreign_key, "Public and private key do not match"), (foreign_root, "verify")] {
         let error = format!("{:#}", check(&values(given(&credentials)), "l5d", now()).unwrap_err());
         assert!(error.starts_with("failed to validate issuer credentials: "), "{error}");
