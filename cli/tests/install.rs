@@ -83,7 +83,8 @@ const CASES: &[Case] = &[
             "--set",
             "proxyInjector.externalSecret=true,proxyInjector.injectCaFrom=l/c,profileValidator.externalSecret=true",
             "--set",
-            "profileValidator.injectCaFromSecret=l/s,policyValidator.externalSecret=true,policyValidator.caBundle=x",
+            "profileValidator.injectCaFromSecret=l/s,policyValidator.externalSecret=true,policyValidator.caBundle=x,\
+             policyValidator.enabled=true",
         ],
     ),
     (
@@ -102,6 +103,7 @@ const CASES: &[Case] = &[
             "policyController.probeNetworks=null,proxyInjector.objectSelector=null,nodeSelector=null,proxy.cores=2",
         ],
     ),
+    ("admission of policies", &["--set", "policyValidator.enabled=true,disableIPv6=false"]),
     ("values that no template knows", &["--set", "unknown.deep[1].x={y,1,null},proxy.resources.cpu.limit=1"]),
     (
         "whole numbers in other forms",
@@ -200,7 +202,7 @@ fn values_that_cannot_work_are_refused_as_with_helm() {
     let cases = [
         ("proxyInjector.injectCaFrom=a,proxyInjector.injectCaFromSecret=b", "give injectCaFrom or injectCaFromSecret"),
         ("proxyInjector.externalSecret=true,proxyInjector.injectCaFrom=a,proxyInjector.caBundle=b", "not both"),
-        ("policyValidator.externalSecret=true", "with externalSecret, give caBundle"),
+        ("policyValidator.enabled=true,policyValidator.externalSecret=true", "with externalSecret, give caBundle"),
         ("profileValidator.injectCaFrom=a", "set externalSecret too"),
         ("profileValidator.crtPEM=a", "crtPEM needs its key in keyPEM"),
         ("profileValidator.caBundle=a", "caBundle needs crtPEM and keyPEM"),

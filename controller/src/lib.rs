@@ -24,6 +24,7 @@ pub mod tls;
 pub mod webhook;
 pub mod webhook_certificate;
 
-/// glibc does not give memory back to the system; this allocator does.
+/// glibc does not give memory back to the system; this allocator does. Without huge pages: they cost an
+/// idle process 8 MB.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

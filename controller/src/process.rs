@@ -67,6 +67,7 @@ where
             return ExitCode::from(1);
         }
     };
+    keep_pages_small();
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -101,6 +102,14 @@ impl ProcessError {
             Self::Start(error) if error.is::<Misconfigured>() => ExitCode::from(EX_USAGE),
             Self::Start(_) | Self::Bind(_) | Self::Io(_) | Self::Task { .. } | Self::Aborted(_) => ExitCode::FAILURE,
         }
+    }
+}
+
+/// The allocator asks for pages of 2 MiB, each of which counts whole however little of it is used. For a
+/// process this small that is half of its memory.
+fn keep_pages_small() {
+    if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
+        tracing::debug!(%error, "huge pages stay enabled; the process takes more memory");
     }
 }
 

@@ -5,6 +5,7 @@ use clap::{ArgAction, Parser};
 use linkerd_controller::{
     args::{Common, ListenAddr, Maybe, ProcessArgs, go_bool},
     identity::OwnIdentityArgs,
+    process::Misconfigured,
 };
 use linkerd_k8s::PortSet;
 
@@ -76,14 +77,6 @@ pub struct Args {
     version: Option<bool>,
 }
 
-/// Why a command line cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ArgsError {
-    /// IPv6 without EndpointSlices.
-    #[error("-enable-ipv6 needs -enable-endpoint-slices; set both or neither")]
-    Ipv6WithoutSlices,
-}
-
 fn http2_params(text: &str) -> Result<Maybe<Http2Params>, String> {
     if text.is_empty() {
         return Ok(Maybe(None));
@@ -106,9 +99,10 @@ impl Args {
     ///
     /// # Errors
     /// When arguments contradict each other.
-    pub fn config(&self) -> Result<Config, ArgsError> {
+    pub fn config(&self) -> Result<Config, Misconfigured> {
         if self.enable_ipv6 && !self.enable_endpoint_slices {
-            return Err(ArgsError::Ipv6WithoutSlices);
+            let mistake = "-enable-ipv6 needs -enable-endpoint-slices; set both or neither";
+            return Err(Misconfigured(vec![mistake.to_owned()]));
         }
         if !self.enable_endpoint_slices {
             tracing::warn!("Endpoints objects are no longer read; EndpointSlices hold the same and are read instead");

@@ -31,18 +31,23 @@ pub struct Expression {
 impl LabelSelector {
     /// Whether labels satisfy every condition. An illegal condition is never satisfied.
     pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
-        self.match_labels.iter().all(|(key, value)| labels.get(key) == Some(value))
-            && self.match_expressions.iter().all(|expression| expression.matches(labels))
+        self.matches_by(|key| labels.get(key).map(String::as_str))
+    }
+
+    /// Whether labels, of which `get` finds the value of a key, satisfy every condition.
+    pub fn matches_by<'a>(&self, get: impl Fn(&str) -> Option<&'a str>) -> bool {
+        self.match_labels.iter().all(|(key, value)| get(key) == Some(value))
+            && self.match_expressions.iter().all(|expression| expression.matches(get(&expression.key)))
     }
 }
 
 impl Expression {
-    fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
-        let value = labels.get(&self.key);
+    fn matches(&self, value: Option<&str>) -> bool {
+        let has = |values: &[String], value: &str| values.iter().any(|known| known == value);
         let no_values = self.values.as_ref().is_none_or(Vec::is_empty);
         match (self.operator.as_str(), &self.values) {
-            ("In", Some(values)) => value.is_some_and(|value| values.contains(value)),
-            ("NotIn", Some(values)) => value.is_none_or(|value| !values.contains(value)),
+            ("In", Some(values)) => value.is_some_and(|value| has(values, value)),
+            ("NotIn", Some(values)) => value.is_none_or(|value| !has(values, value)),
             ("Exists", _) if no_values => value.is_some(),
             ("DoesNotExist", _) if no_values => value.is_none(),
             _ => false,

@@ -69,6 +69,9 @@ pub enum Provider {
     Node,
 }
 
+/// Where programs look for the way to the internet.
+const PROXY_VARIABLES: &[&str] = &["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"];
+
 pub fn run(args: &Args) -> Result<()> {
     match &args.action {
         Action::Up(up) => self::up(up),
@@ -159,7 +162,7 @@ fn kubectl() -> Result<Command> {
     let mut command = Command::new(tools::provide(tools::KUBECTL)?);
     command.arg(format!("--kubeconfig={}", state::kubeconfig().display()));
     // The cluster is on this machine, which a proxy for the internet does not know.
-    for variable in ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"] {
+    for variable in PROXY_VARIABLES {
         command.env_remove(variable);
     }
     Ok(command)

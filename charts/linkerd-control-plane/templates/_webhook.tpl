@@ -8,6 +8,15 @@ Parts of the admission webhooks. Each takes root, name (of the Service, such as 
 {{- if not (or .values.externalSecret .values.crtPEM) }}true{{ end -}}
 {{- end -}}
 
+{{/* Where the process takes the certificate from. */}}
+{{- define "linkerd.webhook-args" -}}
+{{- if include "linkerd.webhook-self-managed" . -}}
+- {{ printf "--webhook-service=%s" .name | quote }}
+{{- else -}}
+- "--tls-dir=/var/run/linkerd/tls"
+{{- end -}}
+{{- end -}}
+
 {{/* Refuses values that contradict each other. */}}
 {{- define "linkerd.webhook-checks" -}}
 {{- $from := .values.injectCaFrom | default .values.injectCaFromSecret -}}

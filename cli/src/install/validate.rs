@@ -100,3 +100,67 @@ fn taken(component: &str, line: Vec<OsString>) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::install::charts::CONTROL_PLANE;
+    use serde_json::json;
+
+    fn mistakes(place: &str, value: impl Into<Value>) -> String {
+        let mut values: Value = serde_saphyr::from_str(CONTROL_PLANE.values).unwrap();
+        crate::install::values::put(&mut values, place, value);
+        super::values(&values).err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn the_defaults_of_the_chart_are_those_of_the_injector_but_for_released_images() {
+        let mut chart = Values::from_tree(serde_saphyr::from_str(CONTROL_PLANE.values).unwrap()).unwrap();
+        let released = std::mem::take(&mut chart.proxy.image.version);
+        assert_eq!(std::mem::take(&mut chart.debug_container.image.version), released);
+        assert!(released.starts_with("edge-"), "{released}");
+        assert_eq!(chart, Values::default());
+    }
+
+    // Acceptance case 29 of installation.
+    #[test]
+    fn log_levels_are_levels_or_filters() {
+        for good in ["off", "info", "linkerd=debug", "warn,linkerd=info"] {
+            assert_eq!(mistakes("proxy.logLevel", good), "", "{good}");
+        }
+        for bad in ["bad%name", "linkerd=foobar", ""] {
+            assert!(mistakes("proxy.logLevel", bad).contains("proxy.logLevel"), "{bad}");
+        }
+        assert_eq!(mistakes("controllerLogLevel", "panic"), "");
+    }
+
+    #[test]
+    fn values_of_the_wrong_type_or_form_are_named() {
+        let cases = [
+            ("proxy.ports.admin", json!({}), "expected an integer"),
+            ("linkerdVersion", json!("a b"), "linkerdVersion"),
+            ("destinationResources.cpu.limit", json!("much"), "destinationResources.cpu.limit"),
+            ("proxy.resources", json!({"memory": {"request": "2Gi", "limit": "1Gi"}}), "above the limit"),
+            ("clusterNetworks", json!("wrong"), "clusterNetworks"),
+            ("identityTrustDomain", json!("_"), "identityTrustDomain"),
+            ("proxy.defaultInboundPolicy", json!("everybody"), "proxy.defaultInboundPolicy"),
+            ("proxy.image.pullPolicy", json!("Sometimes"), "pullPolicy"),
+        ];
+        for (place, value, reason) in cases {
+            let mistakes = mistakes(place, value);
+            assert!(mistakes.contains(reason), "{place}: {mistakes}");
+        }
+    }
+
+    #[test]
+    fn a_flag_that_a_component_does_not_take_is_refused() {
+        let deployment = |flag: &str| {
+            let container = json!({ "name": "destination", "args": ["--addr=:8086", flag] });
+            let spec = json!({ "template": { "spec": { "containers": [container] } } });
+            Document::of(json!({ "kind": "Deployment", "metadata": { "name": "linkerd-destination" }, "spec": spec }))
+        };
+        assert!(flags(&[deployment("--enable-ipv6=false")]).is_ok());
+        let refused = format!("{:#}", flags(&[deployment("--colour=blue")]).unwrap_err());
+        assert!(refused.contains("linkerd-destination") && refused.contains("--colour"), "{refused}");
+    }
+}

@@ -2,8 +2,8 @@
 
 use crate::rendering::{Credentials, Objects, linkerd};
 use anyhow::{Context as _, Result, ensure};
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, PostParams};
+use k8s_openapi::api::{admissionregistration::v1::MutatingWebhookConfiguration, core::v1::Pod};
+use kube::api::{Api, Patch, PatchParams, PostParams};
 use linkerd_tests::{apiserver::ApiServer, cluster::Cluster};
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ async fn installed(arguments: &[&str]) -> Result<(ApiServer, Cluster, Objects)> 
 #[tokio::test]
 async fn every_object_is_accepted_and_the_pods_conform_to_the_restricted_standard() -> Result<()> {
     let credentials = Credentials::make();
-    for more in [&[][..], &["--ha", "--controller-gid=5", "--set", "disableIPv6=false"]] {
+    for more in [&[][..], &["--ha", "--controller-gid=5", "--set", "disableIPv6=false,policyValidator.enabled=true"]] {
         let arguments = [&credentials.flags(), more].concat();
         let (_server, cluster, objects) = installed(&arguments).await?;
         let pods: Api<Pod> = Api::namespaced(cluster.client(), "linkerd");
@@ -160,4 +160,49 @@ async fn a_cluster_that_cannot_be_reached_comes_with_the_way_round_it() -> Resul
         ensure!(!succeeded && stdout.is_empty() && stderr.contains("--ignore-cluster"), "{stderr}");
     }
     Ok(())
+}
+
+/// The control plane issues the certificates of its webhooks, and an upgrade must not take them away.
+#[tokio::test]
+async fn an_upgrade_by_helm_or_by_manifests_keeps_the_authorities_of_the_webhooks() -> Result<()> {
+    let server = ApiServer::start().await?;
+    let cluster = server.cluster().await?;
+    let credentials = Credentials::make();
+    cluster.namespace("linkerd").await?;
+    let said = helm(&server, &["install", "linkerd-crds"], &[])?;
+    ensure!(said.contains("STATUS: deployed"), "{said}");
+    let said = helm(&server, &["install", "linkerd-control-plane"], &credentials.flags())?;
+    ensure!(said.contains("kubectl label namespace linkerd") && !said.contains("no effect"), "{said}");
+
+    let webhooks: Api<MutatingWebhookConfiguration> = Api::all(cluster.client());
+    let name = "linkerd-proxy-injector-webhook-config";
+    let authority = json!([{ "op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": "YQ==" }]);
+    let patch = Patch::<()>::Json(serde_json::from_value(authority)?);
+    webhooks.patch(name, &PatchParams::default(), &patch).await?;
+    let kept = || async {
+        let webhook = webhooks.get(name).await?.webhooks.context("no webhooks")?.remove(0);
+        ensure!(webhook.client_config.ca_bundle.context("no authority")?.0 == b"a");
+        Ok(webhook.failure_policy)
+    };
+    ensure!(kept().await?.as_deref() == Some("Ignore"));
+    let more = ["--set", "webhookFailurePolicy=Fail,identityProxyResources.cpu.limit=1"];
+    let said = helm(&server, &["upgrade", "linkerd-control-plane"], &[&credentials.flags(), &more[..]].concat())?;
+    ensure!(said.contains("- identityProxyResources: "), "{said}");
+    ensure!(kept().await?.as_deref() == Some("Fail"));
+    apply(&cluster, &linkerd(&credentials.flags())).await?;
+    ensure!(kept().await?.as_deref() == Some("Ignore"));
+    Ok(())
+}
+
+/// Runs `helm VERB CHART`, and returns what it says.
+fn helm(server: &ApiServer, [verb, chart]: &[&str; 2], arguments: &[&str]) -> Result<String> {
+    // Names how to get helm when it is missing.
+    linkerd_tests::helm::template("linkerd-crds", &[])?;
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let mut command = std::process::Command::new(format!("{root}/.cache/tools/helm"));
+    command.env_clear().env("HOME", server.folder()).args([verb, chart]).arg(format!("{root}/charts/{chart}"));
+    command.arg("--kubeconfig").arg(server.kubeconfig()).args(["--namespace", "linkerd"]).args(arguments);
+    let output = command.output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
 }

@@ -17,12 +17,12 @@ pub struct OpaqueServer {
 impl OpaqueServer {
     /// Whether it selects a pod.
     pub fn selects_pod(&self, pod: &Pod) -> bool {
-        self.pods.as_ref().is_some_and(|selector| selector.matches(&pod.template.labels))
+        self.pods.as_ref().is_some_and(|selector| selector.matches_by(|key| pod.labels.get(key)))
     }
 
     /// Whether it selects an external workload.
     pub fn selects_external(&self, workload: &External) -> bool {
-        self.externals.as_ref().is_some_and(|selector| selector.matches(&workload.labels))
+        self.externals.as_ref().is_some_and(|selector| selector.matches_by(|key| workload.labels.get(key)))
     }
 
     /// Whether it makes this port of a pod opaque. A port of the node counts as the port behind it.

@@ -1,10 +1,27 @@
 //! What is known of the workloads behind addresses.
 
 use linkerd_k8s::PortSet;
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc};
 
-/// Labels of an object.
-pub type Labels = BTreeMap<String, String>;
+/// Labels of an object, in the order of their keys. Keys and values are shared among objects.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Labels(Box<[(Arc<str>, Arc<str>)]>);
+
+impl Labels {
+    /// The value of a label.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        let position = self.0.binary_search_by(|(known, _)| (**known).cmp(key)).ok()?;
+        Some(&self.0[position].1)
+    }
+}
+
+impl FromIterator<(Arc<str>, Arc<str>)> for Labels {
+    fn from_iter<I: IntoIterator<Item = (Arc<str>, Arc<str>)>>(labels: I) -> Self {
+        let mut labels: Box<[_]> = labels.into_iter().collect();
+        labels.sort_unstable();
+        Self(labels)
+    }
+}
 
 /// A pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +40,8 @@ pub struct Pod {
     pub host_ips: Box<[IpAddr]>,
     /// Where it is in its life.
     pub stage: Stage,
+    /// Labels, which are often the same for pods of one template.
+    pub labels: Arc<Labels>,
     /// What it has in common with its like.
     pub template: Arc<Template>,
 }
@@ -48,8 +67,6 @@ pub enum Stage {
 /// What the pods of one template have in common. It is shared, since there are thousands of pods.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Template {
-    /// Labels.
-    pub labels: Arc<Labels>,
     /// Service account.
     pub service_account: Arc<str>,
     /// Namespace of the control plane that the pod is meshed with, empty for none.

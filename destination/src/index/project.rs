@@ -47,7 +47,7 @@ impl Projector {
     }
 
     /// What is kept of a pod.
-    pub fn pod(&mut self, pod: k8s::Pod) -> Pod {
+    pub fn pod(&mut self, pod: &k8s::Pod) -> Pod {
         let stage = match pod.status.phase {
             _ if pod.is_ended() => Stage::Ended,
             Phase::Running => Stage::Running,
@@ -57,14 +57,19 @@ impl Projector {
         let node = self.text(&pod.spec.node_name);
         let (namespace, name) = (self.text(&pod.metadata.namespace), self.text(&pod.metadata.name));
         let uid = self.text(&pod.metadata.uid);
-        let template = self.template(pod);
+        let labels = self.labels_of(&pod.metadata);
+        let (labels, template) = (self.labels.share(Fresh(labels)), self.template(pod));
         if template.ports.iter().all(|port| port.host_port == 0) {
             host_ips = Box::default();
         }
-        Pod { namespace, name, uid, node, ips, host_ips, stage, template }
+        Pod { namespace, name, uid, node, ips, host_ips, stage, labels, template }
     }
 
-    fn template(&mut self, pod: k8s::Pod) -> Arc<Template> {
+    fn labels_of(&mut self, metadata: &Meta) -> Labels {
+        metadata.labels.iter().map(|(key, value)| (self.text(key), self.text(value))).collect()
+    }
+
+    fn template(&mut self, pod: &k8s::Pod) -> Arc<Template> {
         let host_network = pod.spec.host_network;
         let declared = pod.containers().flat_map(|container| &container.ports);
         let ports = declared.map(|port| ContainerPort {
@@ -87,8 +92,7 @@ impl Projector {
             host_network,
             opaque,
             skipped: skipped.unwrap_or_default(),
-            proxy: proxy_ports(&pod),
-            labels: self.labels.share(Fresh(pod.metadata.labels)),
+            proxy: proxy_ports(pod),
             ports,
         };
         self.templates.share(Fresh(template))
@@ -101,7 +105,7 @@ impl Projector {
     }
 
     /// What is kept of an external workload.
-    pub fn external(&mut self, workload: k8s::ExternalWorkload) -> External {
+    pub fn external(&mut self, workload: &k8s::ExternalWorkload) -> External {
         let (metadata, spec) = (&workload.metadata, &workload.spec);
         let ports = spec.ports.iter().map(|port| ExternalPort { name: self.text(&port.name), port: port.port });
         let ports: Box<[ExternalPort]> = ports.collect();
@@ -117,7 +121,7 @@ impl Projector {
             opaque: port_annotation::<k8s::ExternalWorkload>(metadata, annotation::OPAQUE_PORTS, named),
             identity: self.text(&spec.mesh_tls.identity),
             server_name: self.text(&spec.mesh_tls.server_name),
-            labels: workload.metadata.labels,
+            labels: self.labels_of(metadata),
             ports,
         }
     }

@@ -10,7 +10,6 @@ fn config() -> Config {
 
 fn meshed_template() -> Template {
     Template {
-        labels: Arc::default(),
         service_account: "serviceaccount-name".into(),
         mesh: "linkerd".into(),
         template_hash: "".into(),
@@ -32,6 +31,7 @@ fn pod_of(template: Template) -> Pod {
         ips: Box::default(),
         host_ips: Box::default(),
         stage: Stage::Running,
+        labels: Arc::default(),
         template: Arc::new(template),
     }
 }

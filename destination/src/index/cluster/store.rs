@@ -27,7 +27,7 @@ pub trait Store<T> {
 
 impl Store<k8s::Pod> for Cluster {
     fn apply(&mut self, pod: k8s::Pod) -> Dirty {
-        let pod = self.projector.pod(pod);
+        let pod = self.projector.pod(&pod);
         self.set_pod(&Key::new(&pod.namespace, &pod.name), Some(pod))
     }
 
@@ -43,7 +43,7 @@ impl Store<k8s::Pod> for Cluster {
 
 impl Store<k8s::ExternalWorkload> for Cluster {
     fn apply(&mut self, workload: k8s::ExternalWorkload) -> Dirty {
-        let workload = self.projector.external(workload);
+        let workload = self.projector.external(&workload);
         self.set_external(&Key::new(&workload.namespace, &workload.name), Some(workload))
     }
 

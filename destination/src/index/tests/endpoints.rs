@@ -359,7 +359,8 @@ fn a_list_of_what_is_known_sends_nothing() {
     let (web, s) = (service("web").port("", 8989), slice("web", "s").port("", 80).pods([&web_0]));
     world.apply(&web_0).apply(&web).apply(&s);
     let (mut client, mut profile) = (world.get("web.ns", 8989), world.profile("172.17.0.12", 80));
-    (client.read(), profile.read());
+    client.read();
+    profile.read();
     world.apply(&web_0.clone().with(|pod| pod.metadata.resource_version = "9".to_owned()));
     world.apply(&web).apply(&s);
     world.sync();
@@ -423,7 +424,7 @@ fn objects_of_another_namespace_change_nothing() {
     world.apply(&slice("web", "s").port("", 80).pods([&web_0]));
     let mut client = world.get("web.ns", 8989);
     client.read();
-    let twin = web_0.clone().namespace("other").meshed();
+    let twin = web_0.namespace("other").meshed();
     world.apply(&twin).apply(&service("web").namespace("other").port("x", 8989));
     world.apply(&slice("web", "s").namespace("other").port("", 81).pods([&twin]));
     assert!(client.read().is_empty());

@@ -35,7 +35,8 @@ fn is_opaque(world: &World) -> bool {
 fn a_server_makes_its_port_opaque_while_it_selects_the_pod() {
     let (world, _) = world();
     let (mut client, mut profile) = (world.get("web.ns", 80), world.profile("10.0.0.1", 8080));
-    (client.read(), profile.read());
+    client.read();
+    profile.read();
     let mut expect = |opaque: bool| {
         assert_eq!(client.read(), ["add 10.0.0.1:8080"]);
         assert_eq!(profile.endpoint().is_opaque, opaque);

@@ -3,10 +3,12 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use anyhow::Result;
+
 use super::network::{API_PORT, NODE, PODS, SERVICES};
 use super::programs::Programs;
 use super::{NAME, state};
-use anyhow::Result;
+use crate::cluster::PROXY_VARIABLES;
 
 /// In the order in which they start.
 pub const NAMES: &[&str] =
@@ -18,6 +20,14 @@ pub struct Component {
     pub arguments: Vec<String>,
     /// `PATH`.
     pub search_path: OsString,
+}
+
+impl Component {
+    /// Variables that it inherits: containerd pulls images through the proxy that this machine uses.
+    pub fn variables(&self) -> impl Iterator<Item = (&'static str, OsString)> {
+        let inherited = if self.name == "containerd" { PROXY_VARIABLES } else { &[] };
+        inherited.iter().filter_map(|name| Some((*name, std::env::var_os(name)?)))
+    }
 }
 
 pub fn all(programs: &Programs) -> Result<Vec<Component>> {

@@ -20,6 +20,7 @@ use crate::{run, workspace};
 /// Folders with a fixed name that kubelet, containerd and CNI plug-ins write to.
 const FOLDERS: &[&str] = &["/var/lib/kubelet", "/var/log/pods", "/var/log/containers", "/var/lib/cni"];
 const INIT: &str = include_str!("init.sh");
+const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const LIMIT: Duration = Duration::from_secs(30);
 
 pub struct Namespaces {
@@ -92,7 +93,9 @@ impl Namespaces {
             .arg(format!("--net={}", namespace("net")))
             .arg(format!("--pid={}", namespace("pid_for_children")))
             .arg(program)
-            .current_dir("/");
+            .current_dir("/")
+            .env_clear()
+            .env("PATH", SEARCH_PATH);
         command
     }
 
@@ -101,7 +104,7 @@ impl Namespaces {
         let log = log(component.name)?;
         let mut command = self.command("setsid");
         command.arg("--fork").arg(&component.program).args(&component.arguments);
-        command.env("PATH", &component.search_path);
+        command.env("PATH", &component.search_path).envs(component.variables());
         let status = command
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
