@@ -154,7 +154,7 @@ pub trait ServiceExt: Named {
 impl ServiceExt for Service {
     fn port(self, name: &str, port: u16) -> Self {
         self.with(|service| {
-            service.spec.ports.push(ServicePort { name: name.to_owned(), port, ..ServicePort::default() })
+            service.spec.ports.push(ServicePort { name: name.to_owned(), port, ..ServicePort::default() });
         })
     }
 

@@ -131,4 +131,4 @@ where
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

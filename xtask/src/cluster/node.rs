@@ -183,7 +183,9 @@ impl Node {
             let output = self.ctr(&["images", "import", &path.display().to_string()])?;
             step.finish(output.lines().next().unwrap_or("imported").trim_start_matches("unpacking "));
         }
-        eprintln!("  {} images imported in {}", archives.len(), Elapsed(started.elapsed()));
+        if archives.len() > 1 {
+            eprintln!("  {} images imported in {}", archives.len(), Elapsed(started.elapsed()));
+        }
         Ok(())
     }
 
@@ -202,6 +204,7 @@ impl Node {
             if present.lines().any(|line| line == name) {
                 continue;
             }
+            let step = Step::start(format!("image {name}"));
             let mut layer = Layer::default();
             layer.program(entrypoint[0], program)?;
             if name == files::BUSYBOX_IMAGE {
@@ -211,6 +214,7 @@ impl Node {
             let image = Image { name: name.to_owned(), layer, entrypoint, user: String::new() };
             let path = state::folder().join(format!("{}.tar", name.replace(['/', ':'], "-")));
             image.write(&path)?;
+            step.finish("written");
             archives.push(path);
         }
         self.import(&archives)?;

@@ -242,7 +242,7 @@ async fn an_optional_kind_that_is_absent_is_picked_up_when_it_appears_and_droppe
 #[tokio::test(start_paused = true)]
 async fn a_required_kind_that_is_absent_holds_back_readiness() {
     let run = run(Need::Required, [Answer::Absent]);
-    while run.server.script.lock().len() > 0 {
+    while !run.server.script.lock().is_empty() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert_eq!(run.tasks.readiness.pending(), ["watch of services"]);

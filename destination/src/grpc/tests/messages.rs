@@ -1,6 +1,5 @@
 //! Messages, field by field, as the published bindings read them.
 
-use super::sync;
 use crate::{
     core::config::{Config, Http2Params, KeepAlive, Time},
     fixtures::{
@@ -8,7 +7,7 @@ use crate::{
         service, slice,
     },
     grpc::wire::Wire,
-    index::{EndpointsRequest, Index, ProfileRequest, ProfileSubject},
+    index::{EndpointsRequest, Index, ProfileRequest, ProfileSubject, tests::sync},
 };
 use linkerd_controller::source::Sink;
 use linkerd_k8s::{

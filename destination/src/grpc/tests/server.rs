@@ -1,11 +1,10 @@
 //! The server, over loopback.
 
-use super::sync;
 use crate::{
     core::config::Config,
     fixtures::{PodExt, ServiceExt, SliceExt, bare, pod, service, slice},
     grpc::{Server, methods, wire::Wire},
-    index::{EndpointsRequest, Index, snapshot::Snapshot},
+    index::{EndpointsRequest, Index, snapshot::Snapshot, tests::sync},
 };
 use linkerd_controller::{
     args::ListenAddr,
@@ -156,20 +155,7 @@ async fn a_request_waits_for_the_initial_state() {
     let early = tokio::spawn(async move { client.get(request("web.ns.svc.mycluster.local:80")).await });
     index.lock().apply(with_bare([1]));
     tokio::task::yield_now().await;
-    // The list ends with what was applied, so it must name it.
-    let live = |id: linkerd_k8s::ObjectId| std::collections::HashSet::from([id]);
-    let mut locked = index.lock();
-    let none = std::collections::HashSet::new();
-    Sink::<linkerd_k8s::Service>::reset(&mut *locked, &live(linkerd_k8s::ObjectId::new("ns", "web")));
-    Sink::<EndpointSlice>::reset(&mut *locked, &live(linkerd_k8s::ObjectId::new("ns", "s")));
-    Sink::<linkerd_k8s::Pod>::reset(&mut *locked, &none);
-    Sink::<linkerd_k8s::Node>::reset(&mut *locked, &none);
-    Sink::<linkerd_k8s::ReplicaSet>::reset(&mut *locked, &none);
-    Sink::<linkerd_k8s::Job>::reset(&mut *locked, &none);
-    Sink::<linkerd_k8s::ServiceProfile>::reset(&mut *locked, &none);
-    Sink::<linkerd_k8s::Server>::reset(&mut *locked, &none);
-    Sink::<linkerd_k8s::ExternalWorkload>::reset(&mut *locked, &none);
-    drop(locked);
+    sync(&mut index.lock());
     let mut stream = tokio::time::timeout(DEADLINE, early).await.unwrap().unwrap().unwrap().into_inner();
     assert!(matches!(next(&mut stream).await, Kind::Add(set) if set.addrs.len() == 1));
     assert!(served.get("web.ns.svc.mycluster.local:80").await.is_ok());

@@ -216,7 +216,7 @@ fn a_deleted_slice_takes_only_its_own_addresses() {
     world.apply(&b);
     world.settle();
     client.read();
-    world.relist::<EndpointSlice>(Some(&[linkerd_k8s::Resource::id(&a)]));
+    world.relist::<EndpointSlice>(&[linkerd_k8s::Resource::id(&a)]);
     assert_eq!(client.read(), ["remove 172.17.0.13:80"]);
 }
 
@@ -361,7 +361,7 @@ fn a_list_of_what_is_known_sends_nothing() {
     let (mut client, mut profile) = (world.get("web.ns", 8989), world.profile("172.17.0.12", 80));
     client.read();
     profile.read();
-    world.apply(&web_0.clone().with(|pod| pod.metadata.resource_version = "9".to_owned()));
+    world.apply(&web_0.with(|pod| pod.metadata.resource_version = "9".to_owned()));
     world.apply(&web).apply(&s);
     world.sync();
     assert!(client.read().is_empty() && profile.read().is_none());
@@ -415,6 +415,12 @@ fn the_owner_label_follows_the_owners() {
     world.apply(&set);
     assert_eq!(client.endpoint("172.17.0.12:80").labels.get("deployment"), Some("web"));
     world.delete(&set);
+    assert_eq!(client.endpoint("172.17.0.12:80").labels.get("replicaset"), Some("web-1"));
+    // Another one of the same name is not the owner.
+    world.apply(&set.uid("2"));
+    assert_eq!(client.endpoint("172.17.0.12:80").labels.get("deployment"), Some("web"));
+    let owned = pod("web-0").ip("172.17.0.12").owner("ReplicaSet", "web-1");
+    world.apply(&owned.with(|pod| pod.metadata.owner_references[0].uid = "1".to_owned()));
     assert_eq!(client.endpoint("172.17.0.12:80").labels.get("replicaset"), Some("web-1"));
 }
 

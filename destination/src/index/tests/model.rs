@@ -198,7 +198,7 @@ impl Run {
                     i += 1;
                     $keep.rotate_left(i) & 3 != 0
                 });
-                world.relist::<$type>(Some(&told.$map.keys().cloned().collect::<Vec<_>>()));
+                world.relist::<$type>(&told.$map.keys().cloned().collect::<Vec<_>>());
             }};
         }
         match event {

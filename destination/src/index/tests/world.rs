@@ -18,17 +18,8 @@ use crate::{
 };
 use bytes::Bytes;
 use linkerd_controller::source::Sink;
-use linkerd_k8s::{
-    EndpointSlice, ExternalWorkload, Job, Node, ObjectId, Pod, ReplicaSet, Resource, Server, Service,
-    ServiceProfile as K8sProfile,
-};
-use std::{
-    cell::RefCell,
-    collections::{BTreeMap, HashSet},
-    net::SocketAddr,
-    rc::Rc,
-    sync::Arc,
-};
+use linkerd_k8s::{ObjectId, Resource};
+use std::{cell::RefCell, collections::BTreeMap, net::SocketAddr, rc::Rc, sync::Arc};
 use tokio::sync::watch;
 
 /// Domain of the cluster in tests.
@@ -58,28 +49,15 @@ impl World {
 
     /// Completes the initial lists, with what was applied so far.
     pub fn sync(&self) {
-        self.relist::<Node>(None);
-        self.relist::<ReplicaSet>(None);
-        self.relist::<Job>(None);
-        self.relist::<Pod>(None);
-        self.relist::<Service>(None);
-        self.relist::<EndpointSlice>(None);
-        self.relist::<K8sProfile>(None);
-        self.relist::<Server>(None);
-        self.relist::<ExternalWorkload>(None);
+        super::sync(&mut self.0.borrow_mut());
     }
 
-    /// Ends a list of these objects, or of all that are there.
-    pub fn relist<T: Resource>(&self, live: Option<&[ObjectId]>)
+    /// Ends a list of these objects.
+    pub fn relist<T: Resource>(&self, live: &[ObjectId])
     where
         Cluster: Store<T>,
     {
-        let mut index = self.0.borrow_mut();
-        let live: HashSet<ObjectId> = match live {
-            Some(live) => live.iter().cloned().collect(),
-            None => Store::<T>::missing(&index.cluster, &HashSet::new()).into_iter().collect(),
-        };
-        Sink::<T>::reset(&mut *index, &live);
+        super::relist::<T>(&mut self.0.borrow_mut(), Some(live));
     }
 
     pub fn apply<T: Resource>(&self, object: &T) -> &Self

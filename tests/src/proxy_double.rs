@@ -1,0 +1,233 @@
+//! A client that behaves on the wire like the proxy: what cluster and load tests use in its place.
+//!
+//! Inputs: addresses and identity of a workload ([`Config`]), and the targets that its application
+//! would connect to. Outputs: requests to a control plane, and a [`State`] to assert on. There may be
+//! thousands in one process; they may share their [`Connections`].
+//!
+//! Invariants: a double asks what a proxy would ask, when it would ask it, and takes an answer as it
+//! would take it. It never repairs an answer: what a proxy could not use is a problem of the state.
+
+mod backoff;
+mod balanced;
+mod cache;
+mod certificate;
+mod certify;
+pub mod config;
+mod connection;
+mod endpoints;
+mod inbound;
+mod outbound;
+pub mod state;
+mod stream;
+mod usable;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use rustls::ClientConfig;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::task::AbortOnDropHandle;
+
+use self::cache::Cache;
+pub use self::cache::Lease;
+use self::certificate::{Current, KeyAndRequest, client_config};
+use self::config::{Config, Limits, Peers};
+use self::connection::{Connection, Connector};
+pub use self::endpoints::Endpoints;
+use self::state::{Recorder, State, Target};
+use self::stream::Rules;
+
+/// Connections to destination and policy.
+#[derive(Clone)]
+pub struct Connections {
+    destination: Connection,
+    policy: Connection,
+}
+
+impl Connections {
+    /// Connections that several doubles share. With TLS they present no certificate.
+    pub fn shared(config: &Config) -> Result<Self> {
+        let tls = Arc::new(client_config(&config.trust_anchors, &Current::default())?);
+        Self::new(config, &tls)
+    }
+
+    fn new(config: &Config, tls: &Arc<ClientConfig>) -> Result<Self> {
+        let connection = |peer: &config::Peer| {
+            Connection::new(Connector::new(peer.clone(), Arc::clone(tls), config.timing))
+                .with_context(|| format!("control-plane address {}", peer.address))
+        };
+        Ok(Self { destination: connection(&config.destination)?, policy: connection(&config.policy)? })
+    }
+
+    /// How often the connections to destination and policy were opened.
+    pub async fn opened(&self) -> (u64, u64) {
+        (self.destination.opened().await, self.policy.opened().await)
+    }
+}
+
+/// What the tasks of a double share.
+struct Shared {
+    config: Config,
+    destination: Connection,
+    policy: Connection,
+    current: Current,
+    frozen: watch::Receiver<bool>,
+    recorder: Recorder,
+}
+
+impl Shared {
+    fn rules(&self, connection: &Connection) -> Rules {
+        let is_limited = self.config.limits_on_loopback || !connection.peer().is_loopback();
+        Rules {
+            limits: if is_limited { self.config.limits.in_force() } else { Limits::NONE },
+            backoff: connection.backoff(),
+            frozen: self.frozen.clone(),
+            recorder: self.recorder.clone(),
+        }
+    }
+}
+
+/// A running double. Dropping it is like killing a proxy: everything ends at once.
+pub struct ProxyDouble {
+    shared: Arc<Shared>,
+    connections: Connections,
+    frozen: watch::Sender<bool>,
+    targets: Cache<Target>,
+    ports: Cache<u16>,
+    _always: Vec<Lease<u16>>,
+    _certify: AbortOnDropHandle<()>,
+}
+
+impl ProxyDouble {
+    /// Starts a double with connections of its own.
+    ///
+    /// # Errors
+    /// When an address or a trust anchor cannot be used: the proxy would exit.
+    pub fn start(config: Config) -> Result<Self> {
+        let current = Current::default();
+        let tls = Arc::new(client_config(&config.trust_anchors, &current)?);
+        let connections = Connections::new(&config, &tls)?;
+        Self::with(config, connections, current, tls)
+    }
+
+    /// Starts a double with connections that others use too.
+    ///
+    /// # Errors
+    /// As [`ProxyDouble::start`].
+    pub fn start_shared(config: Config, connections: &Connections) -> Result<Self> {
+        let current = Current::default();
+        let tls = Arc::new(client_config(&config.trust_anchors, &current)?);
+        Self::with(config, connections.clone(), current, tls)
+    }
+
+    fn with(config: Config, connections: Connections, current: Current, tls: Arc<ClientConfig>) -> Result<Self> {
+        let key = KeyAndRequest::generate(&config.local_name)?;
+        let identity = Connector::new(config.identity.clone(), tls, config.timing);
+        identity.origin().with_context(|| format!("identity address {}", config.identity.address))?;
+        let (frozen, is_frozen) = watch::channel(false);
+        let recorder = Recorder::new();
+        let (forget_target, forget_port) = (recorder.clone(), recorder.clone());
+        let targets = Cache::new(config.timing.outbound_idle, move |target| {
+            forget_target.change(|state| drop(state.targets.remove(target)));
+        });
+        let ports = Cache::new(config.timing.inbound_idle, move |port| {
+            forget_port.change(|state| drop(state.inbound.remove(port)));
+        });
+        let shared = Arc::new(Shared {
+            config,
+            destination: connections.destination.clone(),
+            policy: connections.policy.clone(),
+            current,
+            frozen: is_frozen,
+            recorder,
+        });
+        // Connections to the destination are opened eagerly; those to the policy by the first watches.
+        let certify = {
+            let shared = Arc::clone(&shared);
+            async move {
+                let eager = async { drop(shared.destination.ready().await) };
+                tokio::join!(eager, certify::keep_certified(Arc::clone(&shared), identity, key));
+            }
+        };
+        let certify = AbortOnDropHandle::new(tokio::spawn(certify));
+        let mut double =
+            Self { shared, connections, frozen, targets, ports, _always: Vec::new(), _certify: certify };
+        double.watch_ports();
+        Ok(double)
+    }
+
+    fn watch_ports(&mut self) {
+        let config = &self.shared.config;
+        let mut ports: Vec<u16> = config.inbound_ports.iter().copied().chain([config.admin_port]).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        self._always = ports.into_iter().map(|port| self.accept(port)).collect();
+    }
+
+    /// The application connects to a target; the connection lasts as long as the lease.
+    pub fn connect(&self, target: impl Into<Target>) -> Lease<Target> {
+        let (target, shared) = (target.into(), Arc::clone(&self.shared));
+        self.targets.open(target.clone(), || outbound::watch_target(shared, target))
+    }
+
+    /// Somebody connects to an inbound port; the connection lasts as long as the lease.
+    pub fn accept(&self, port: u16) -> Lease<u16> {
+        let shared = Arc::clone(&self.shared);
+        self.ports.open(port, || inbound::watch_port(shared, port))
+    }
+
+    /// What the double knows.
+    pub fn state(&self) -> State {
+        self.shared.recorder.subscribe().borrow().clone()
+    }
+
+    /// Its connections.
+    pub fn connections(&self) -> &Connections {
+        &self.connections
+    }
+
+    /// Stops to read messages, like a process that is stopped, or goes on.
+    pub fn freeze(&self, is_frozen: bool) {
+        self.frozen.send_replace(is_frozen);
+    }
+
+    /// Waits until the state is as `check` wants it, and returns what it made of it.
+    ///
+    /// # Errors
+    /// The reason of the last check, when the deadline passes first.
+    pub async fn until<T>(&self, deadline: Duration, mut check: impl FnMut(&State) -> Result<T>) -> Result<T> {
+        let mut state = self.shared.recorder.subscribe();
+        let end = Instant::now() + deadline;
+        loop {
+            let checked = check(&state.borrow_and_update());
+            let reason = match checked {
+                Ok(value) => return Ok(value),
+                Err(reason) => reason,
+            };
+            match timeout_at(end, state.changed()).await {
+                Ok(changed) => changed.map_err(|_| anyhow!("the double is gone"))?,
+                Err(_) => return Err(reason.context(format!("{} not within {deadline:?}", self.name()))),
+            }
+        }
+    }
+
+    fn name(&self) -> &str {
+        &self.shared.config.local_name
+    }
+}
+
+impl From<std::net::SocketAddr> for Target {
+    fn from(address: std::net::SocketAddr) -> Self {
+        Self::Address(address)
+    }
+}
+
+impl Config {
+    /// The same with other servers.
+    pub fn with_peers(mut self, peers: Peers) -> Self {
+        (self.identity, self.destination, self.policy) = (peers.identity, peers.destination, peers.policy);
+        self
+    }
+}

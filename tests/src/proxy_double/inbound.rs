@@ -1,0 +1,52 @@
+//! Policies of inbound ports.
+
+use std::sync::Arc;
+
+use linkerd_proto::inbound::inbound_server_policies_client::InboundServerPoliciesClient;
+use linkerd_proto::inbound::{PortSpec, Server};
+use tonic::Code;
+
+use super::Shared;
+use super::state::Rpc;
+use super::stream::{Subscribing, Watch, follow};
+use super::usable;
+
+/// Watches the policy of a port.
+pub async fn watch_port(shared: Arc<Shared>, port: u16) {
+    shared.recorder.change(|state| drop(state.inbound.entry(port).or_default()));
+    let rules = shared.rules(&shared.policy);
+    follow(PortWatch { shared, port }, rules).await;
+}
+
+struct PortWatch {
+    shared: Arc<Shared>,
+    port: u16,
+}
+
+impl Watch for PortWatch {
+    type Message = Server;
+
+    const RPC: Rpc = Rpc::WatchPort;
+
+    fn subscribe(&self) -> Subscribing<Server> {
+        let connection = self.shared.policy.clone();
+        let request = PortSpec { workload: self.shared.config.workload.clone(), port: self.port.into() };
+        Box::pin(async move {
+            let mut client = InboundServerPoliciesClient::with_origin(connection.ready().await?, connection.origin());
+            Ok(client.watch_port(request).await?.into_inner())
+        })
+    }
+
+    fn is_final(&self, code: Code) -> bool {
+        matches!(code, Code::InvalidArgument | Code::FailedPrecondition)
+    }
+
+    fn message(&mut self, policy: Server) {
+        self.shared.recorder.problems(usable::server_problems(self.port, &policy));
+        self.shared.recorder.change(|state| state.inbound.entry(self.port).or_default().policy = Some(policy));
+    }
+
+    fn ended(&mut self, code: Code) {
+        self.shared.recorder.change(|state| state.inbound.entry(self.port).or_default().ended = Some(code));
+    }
+}
