@@ -56,6 +56,7 @@ where
     A: ProcessArgs,
     F: Future<Output = Result<(), BoxError>>,
 {
+    keep_pages_small();
     let parsed = match args::parse::<A>(std::env::args_os(), component) {
         Ok(parsed) => parsed,
         Err(error) => return usage(&error),
@@ -67,7 +68,6 @@ where
             return ExitCode::from(1);
         }
     };
-    keep_pages_small();
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -105,12 +105,11 @@ impl ProcessError {
     }
 }
 
-/// The allocator asks for pages of 2 MiB, each of which counts whole however little of it is used. For a
+/// Where the system gives pages of 2 MiB unasked, each counts whole however little of it is used: for a
 /// process this small that is half of its memory.
 fn keep_pages_small() {
-    if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
-        tracing::debug!(%error, "huge pages stay enabled; the process takes more memory");
-    }
+    // A kernel that refuses leaves the process as it is, and larger.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
 }
 
 fn usage(error: &clap::Error) -> ExitCode {

@@ -15,6 +15,7 @@ mod certify;
 pub mod config;
 mod connection;
 mod endpoints;
+mod environment;
 mod inbound;
 mod outbound;
 pub mod state;
@@ -24,16 +25,16 @@ mod usable;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use rustls::ClientConfig;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
 
 use self::cache::Cache;
 pub use self::cache::Lease;
 use self::certificate::{Current, KeyAndRequest, client_config};
-use self::config::{Config, Limits, Peers};
+use self::config::{Config, Limits};
 use self::connection::{Connection, Connector};
 pub use self::endpoints::Endpoints;
 use self::state::{Recorder, State, Target};
@@ -48,6 +49,9 @@ pub struct Connections {
 
 impl Connections {
     /// Connections that several doubles share. With TLS they present no certificate.
+    ///
+    /// One carries as many streams as the server allows, often 200; further ones wait. So thousands of
+    /// doubles need several.
     pub fn shared(config: &Config) -> Result<Self> {
         let tls = Arc::new(client_config(&config.trust_anchors, &Current::default())?);
         Self::new(config, &tls)
@@ -127,7 +131,7 @@ impl ProxyDouble {
         let identity = Connector::new(config.identity.clone(), tls, config.timing);
         identity.origin().with_context(|| format!("identity address {}", config.identity.address))?;
         let (frozen, is_frozen) = watch::channel(false);
-        let recorder = Recorder::new();
+        let recorder = Recorder::default();
         let (forget_target, forget_port) = (recorder.clone(), recorder.clone());
         let targets = Cache::new(config.timing.outbound_idle, move |target| {
             forget_target.change(|state| drop(state.targets.remove(target)));
@@ -152,8 +156,7 @@ impl ProxyDouble {
             }
         };
         let certify = AbortOnDropHandle::new(tokio::spawn(certify));
-        let mut double =
-            Self { shared, connections, frozen, targets, ports, _always: Vec::new(), _certify: certify };
+        let mut double = Self { shared, connections, frozen, targets, ports, _always: Vec::new(), _certify: certify };
         double.watch_ports();
         Ok(double)
     }
@@ -213,6 +216,21 @@ impl ProxyDouble {
         }
     }
 
+    /// Waits until the state is as `check` wants it.
+    ///
+    /// # Errors
+    /// The state, when the deadline passes first.
+    pub async fn reaches(&self, deadline: Duration, check: impl FnMut(&State) -> bool) -> Result<()> {
+        let mut states = self.shared.recorder.subscribe();
+        match timeout(deadline, states.wait_for(check)).await {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(_)) => bail!("the double is gone"),
+            Err(_) => {}
+        }
+        let state = states.borrow();
+        bail!("{} not within {deadline:?}: {state:?}", self.name())
+    }
+
     fn name(&self) -> &str {
         &self.shared.config.local_name
     }
@@ -221,13 +239,5 @@ impl ProxyDouble {
 impl From<std::net::SocketAddr> for Target {
     fn from(address: std::net::SocketAddr) -> Self {
         Self::Address(address)
-    }
-}
-
-impl Config {
-    /// The same with other servers.
-    pub fn with_peers(mut self, peers: Peers) -> Self {
-        (self.identity, self.destination, self.policy) = (peers.identity, peers.destination, peers.policy);
-        self
     }
 }

@@ -9,6 +9,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use linkerd_proto::identity::{CertifyRequest, identity_client::IdentityClient};
 use linkerd_tests::process::{Process, ProcessBuilder, find};
+use linkerd_tests::proxy_double::ProxyDouble;
+use linkerd_tests::proxy_double::config::Config;
+use linkerd_tests::proxy_double::state::{Rpc, State, Target};
 use linkerd_tests::{eventually, port};
 use tempfile::TempDir;
 
@@ -18,7 +21,23 @@ const DEADLINE: Duration = Duration::from_secs(20);
 struct Sandbox {
     folder: TempDir,
     process: Process,
+    addresses: Addresses,
+}
+
+/// Where a sandbox serves, also after a restart.
+#[derive(Clone, Copy)]
+struct Addresses {
+    admin: SocketAddr,
     identity: SocketAddr,
+    destination: SocketAddr,
+    policy: SocketAddr,
+}
+
+impl Addresses {
+    fn free() -> Result<Self> {
+        let free = || -> Result<SocketAddr> { Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port::free()?))) };
+        Ok(Self { admin: free()?, identity: free()?, destination: free()?, policy: free()? })
+    }
 }
 
 impl Sandbox {
@@ -29,13 +48,14 @@ impl Sandbox {
         for file in ["application.yaml", "policy.yaml", "service-profiles.yaml"] {
             std::fs::copy(demo.join(file), folder.path().join("demo").join(file))?;
         }
-        let (process, identity) = serve(folder.path()).await?;
-        Ok(Self { folder, process, identity })
+        let addresses = Addresses::free()?;
+        let process = serve(folder.path(), addresses).await?;
+        Ok(Self { folder, process, addresses })
     }
 
     async fn restart(&mut self) -> Result<()> {
         ensure!(self.process.terminate(DEADLINE).await?.success(), "the sandbox ended with an error");
-        (self.process, self.identity) = serve(self.folder.path()).await?;
+        self.process = serve(self.folder.path(), self.addresses).await?;
         Ok(())
     }
 
@@ -67,9 +87,8 @@ fn environment(folder: &Path) -> [(&'static str, PathBuf); 2] {
     [("XDG_RUNTIME_DIR", folder.join("runtime")), ("XDG_STATE_HOME", folder.join("state"))]
 }
 
-async fn serve(folder: &Path) -> Result<(Process, SocketAddr)> {
-    let free = || -> Result<SocketAddr> { Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port::free()?))) };
-    let (admin, identity, destination, policy) = (free()?, free()?, free()?, free()?);
+async fn serve(folder: &Path, addresses: Addresses) -> Result<Process> {
+    let Addresses { admin, identity, destination, policy } = addresses;
     let mut builder = ProcessBuilder::new("linkerd", admin)
         .arg("sandbox")
         .arg(folder.join("demo"))
@@ -86,7 +105,7 @@ async fn serve(folder: &Path) -> Result<(Process, SocketAddr)> {
         Ok(())
     })
     .await?;
-    Ok((process, identity))
+    Ok(process)
 }
 
 #[tokio::test]
@@ -144,7 +163,7 @@ async fn the_environment_of_a_pod_gets_a_certificate_before_and_after_a_restart(
     let environment = sandbox.stdout(&["sandbox", "env", "web"]).await?;
     let name = variable(&environment, "LINKERD2_PROXY_IDENTITY_LOCAL_NAME")?;
     assert_eq!(name, "web.emojivoto.serviceaccount.identity.linkerd.cluster.local");
-    assert_eq!(variable(&environment, "LINKERD2_PROXY_IDENTITY_SVC_ADDR")?, sandbox.identity.to_string());
+    assert_eq!(variable(&environment, "LINKERD2_PROXY_IDENTITY_SVC_ADDR")?, sandbox.addresses.identity.to_string());
     assert!(variable(&environment, "LINKERD2_PROXY_POLICY_WORKLOAD")?.ends_with("}\n"));
     let folder = PathBuf::from(variable(&environment, "LINKERD2_PROXY_IDENTITY_DIR")?);
     for file in ["key.p8", "csr.der", "token"] {
@@ -159,13 +178,13 @@ async fn the_environment_of_a_pod_gets_a_certificate_before_and_after_a_restart(
             certificate_signing_request: std::fs::read(folder.join("csr.der"))?,
         })
     };
-    let first = certify(sandbox.identity, request()?).await?;
+    let first = certify(sandbox.addresses.identity, request()?).await?;
     sandbox.restart().await?;
-    let again = certify(sandbox.identity, request()?).await?;
+    let again = certify(sandbox.addresses.identity, request()?).await?;
     assert_eq!(first, again, "the restart made another authority");
 
     let stolen = CertifyRequest { identity: name.replace("web.", "voting."), ..request()? };
-    assert!(certify(sandbox.identity, stolen).await.is_err(), "the token of one account served another");
+    assert!(certify(sandbox.addresses.identity, stolen).await.is_err(), "the token of one account served another");
     let stale = sandbox.stdout(&["sandbox", "env", "web"]).await?;
     assert_eq!(
         variable(&stale, "LINKERD2_PROXY_INBOUND_IPS")?,
@@ -179,6 +198,33 @@ async fn the_environment_of_a_pod_gets_a_certificate_before_and_after_a_restart(
 async fn certify(identity: SocketAddr, request: CertifyRequest) -> Result<Vec<Vec<u8>>> {
     let mut client = IdentityClient::connect(format!("http://{identity}")).await?;
     Ok(client.certify(request).await?.into_inner().intermediate_certificates)
+}
+
+#[tokio::test]
+async fn what_stands_for_a_proxy_finds_nothing_wrong_through_an_edit_and_a_restart() -> Result<()> {
+    let mut sandbox = Sandbox::start().await?;
+    let environment = sandbox.stdout(&["sandbox", "env", "web"]).await?;
+    let config = Config::from_environment(|name| {
+        Some(variable(&environment, &format!("LINKERD2_PROXY_{name}")).ok()?.to_owned())
+    })?;
+    assert!(config.inbound_ports.contains(&8080), "{:?}", config.inbound_ports);
+    let double = ProxyDouble::start(config)?;
+    double.reaches(DEADLINE, |state| state.is_ready() && state.has_policy(8080) && state.has_policy(4191)).await?;
+
+    let path = "voting-svc.emojivoto.svc.cluster.local:8080";
+    let _connection = double.connect(Target::Authority(path.to_owned()));
+    let has = |count: usize| move |state: &State| state.endpoints(path).is_some_and(|known| known.set.len() == count);
+    double.reaches(DEADLINE, has(1)).await?;
+    sandbox.edit("application.yaml", |text| text.replace("replicas: 1", "replicas: 3"))?;
+    double.reaches(DEADLINE, has(3)).await?;
+    sandbox.restart().await?;
+    sandbox.edit("application.yaml", |text| text.replace("replicas: 3", "replicas: 2"))?;
+    double.reaches(DEADLINE, has(2)).await?;
+    let renewed = |state: &State, rpc| state.counter(rpc).requests > 1 && state.counter(rpc).messages > 1;
+    let all = [Rpc::WatchPort, Rpc::Watch, Rpc::GetProfile, Rpc::Get];
+    double.reaches(DEADLINE, |state| all.iter().all(|rpc| renewed(state, *rpc))).await?;
+    assert_eq!(double.state().problems, [""; 0]);
+    Ok(())
 }
 
 #[tokio::test]

@@ -78,24 +78,4 @@ fn redirected(from: &Uri, location: &str) -> anyhow::Result<Uri> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_has_scheme_and_host_is_an_address() {
-        for path in ["www.x.io/", "./a.yaml", "https//", "-", "a b", "https:/x", "C:\\a.yaml"] {
-            assert_eq!(url(path).unwrap(), None, "{path}");
-        }
-        assert!(url("https://x/y.yml").unwrap().is_some());
-        assert_eq!(url("http://x/y.yml").unwrap_err().to_string(), "only HTTPS URLs are allowed");
-        assert!(url("ftp://x/y.yml").is_err());
-    }
-
-    #[test]
-    fn a_redirect_stays_on_tls() {
-        let from: Uri = "https://x/a".parse().unwrap();
-        assert_eq!(redirected(&from, "/b?c").unwrap(), "https://x/b?c");
-        assert_eq!(redirected(&from, "https://y/b").unwrap(), "https://y/b");
-        assert_eq!(redirected(&from, "http://y/b").unwrap_err().to_string(), "only HTTPS URLs are allowed");
-    }
-}
+mod tests;

@@ -110,7 +110,9 @@ mod tests {
     async fn what_is_unused_is_kept_for_some_time_and_then_watched_anew() {
         let (started, forgotten) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let forget = Arc::clone(&forgotten);
-        let cache = Cache::new(Duration::from_secs(5), move |_: &u16| drop(forget.fetch_add(1, Ordering::Relaxed)));
+        let cache = Cache::new(Duration::from_secs(5), move |_: &u16| {
+            forget.fetch_add(1, Ordering::Relaxed);
+        });
         let open = || {
             let started = Arc::clone(&started);
             cache.open(80, || async move {

@@ -7,13 +7,15 @@ use linkerd_proto::inbound::{PortSpec, Server};
 use tonic::Code;
 
 use super::Shared;
-use super::state::Rpc;
+use super::state::{Inbound, Rpc};
 use super::stream::{Subscribing, Watch, follow};
 use super::usable;
 
 /// Watches the policy of a port.
 pub async fn watch_port(shared: Arc<Shared>, port: u16) {
-    shared.recorder.change(|state| drop(state.inbound.entry(port).or_default()));
+    shared.recorder.change(|state| {
+        state.inbound.entry(port).or_default();
+    });
     let rules = shared.rules(&shared.policy);
     follow(PortWatch { shared, port }, rules).await;
 }
@@ -21,6 +23,13 @@ pub async fn watch_port(shared: Arc<Shared>, port: u16) {
 struct PortWatch {
     shared: Arc<Shared>,
     port: u16,
+}
+
+impl PortWatch {
+    fn change(&self, change: impl FnOnce(&mut Inbound)) {
+        // A port that was forgotten stays so.
+        self.shared.recorder.change(|state| state.inbound.get_mut(&self.port).map_or((), change));
+    }
 }
 
 impl Watch for PortWatch {
@@ -43,10 +52,10 @@ impl Watch for PortWatch {
 
     fn message(&mut self, policy: Server) {
         self.shared.recorder.problems(usable::server_problems(self.port, &policy));
-        self.shared.recorder.change(|state| state.inbound.entry(self.port).or_default().policy = Some(policy));
+        self.change(|known| known.policy = Some(policy));
     }
 
     fn ended(&mut self, code: Code) {
-        self.shared.recorder.change(|state| state.inbound.entry(self.port).or_default().ended = Some(code));
+        self.change(|known| known.ended = Some(code));
     }
 }

@@ -24,11 +24,10 @@ pub async fn watch_target(shared: Arc<Shared>, target: Target) {
         Target::Address(address) => (discovery.shared.config.has_profile)(address.ip()),
         Target::Authority(_) => true,
     };
-    discovery.change(|known| {
-        known.policy = Answer::Pending;
-        known.profile = if has_profile { Answer::Pending } else { Answer::NotAsked };
-    });
     let shared = &discovery.shared;
+    let profile = if has_profile { Answer::Pending } else { Answer::NotAsked };
+    let known = Outbound { policy: Answer::Pending, profile, ..Outbound::default() };
+    shared.recorder.change(|state| drop(state.targets.insert(discovery.target.clone(), known)));
     let policy = follow(PolicyWatch(Arc::clone(&discovery)), shared.rules(&shared.policy));
     let profile = async {
         if has_profile {
@@ -46,7 +45,8 @@ struct Discovery {
 
 impl Discovery {
     fn change(&self, change: impl FnOnce(&mut Outbound)) {
-        self.shared.recorder.change(|state| change(state.targets.entry(self.target.clone()).or_default()));
+        // A target that was forgotten stays so.
+        self.shared.recorder.change(|state| state.targets.get_mut(&self.target).map_or((), change));
         self.changed.notify_one();
     }
 

@@ -40,6 +40,11 @@ impl State {
         self.certificate.is_some()
     }
 
+    /// Whether the policy of an inbound port is there.
+    pub fn has_policy(&self, port: u16) -> bool {
+        self.inbound.get(&port).is_some_and(|known| known.policy.is_some())
+    }
+
     /// What was counted of a method.
     pub fn counter(&self, rpc: Rpc) -> Counter {
         self.counters.get(&rpc).cloned().unwrap_or_default()
@@ -216,15 +221,10 @@ impl Counter {
 }
 
 /// Writes the state, and tells those who wait for it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Recorder(Arc<watch::Sender<State>>);
 
 impl Recorder {
-    /// Begins with nothing known.
-    pub fn new() -> Self {
-        Self(Arc::new(watch::Sender::new(State::default())))
-    }
-
     /// Reads the state as it changes.
     pub fn subscribe(&self) -> watch::Receiver<State> {
         self.0.subscribe()

@@ -60,7 +60,7 @@ pub struct Rules {
 /// How a stream ended.
 enum End<T> {
     /// A limit was reached; the stream is still there.
-    Limit(Streaming<T>),
+    Limit(Box<Streaming<T>>),
     /// The server ended it, or the first message did not come in time.
     Server { code: Code, delivered: bool },
 }
@@ -76,7 +76,7 @@ pub async fn follow<W: Watch>(mut watch: W, mut rules: Rules) {
                 rules.backoff.reset();
                 if watch.pause().is_zero() {
                     // Cancelled just after the new request.
-                    old = Some(stream);
+                    old = Some(*stream);
                 } else {
                     drop(stream);
                     sleep(watch.pause()).await;
@@ -102,11 +102,7 @@ pub async fn follow<W: Watch>(mut watch: W, mut rules: Rules) {
     }
 }
 
-async fn session<W: Watch>(
-    watch: &mut W,
-    old: Option<Streaming<W::Message>>,
-    rules: &mut Rules,
-) -> End<W::Message> {
+async fn session<W: Watch>(watch: &mut W, old: Option<Streaming<W::Message>>, rules: &mut Rules) -> End<W::Message> {
     thaw(&mut rules.frozen).await;
     let (started, limits) = (Instant::now(), rules.limits);
     let mut stream = match first(watch.subscribe(), old, limits.initial).await {
@@ -128,7 +124,7 @@ async fn session<W: Watch>(
         let message = match ends.into_iter().flatten().min() {
             Some(end) => match timeout_at(end, stream.message()).await {
                 Ok(message) => message,
-                Err(_) => return End::Limit(stream),
+                Err(_) => return End::Limit(Box::new(stream)),
             },
             None => stream.message().await,
         };

@@ -117,6 +117,10 @@ fn started() -> Result<Namespaces> {
     if let Some(namespaces) = Namespaces::running()? {
         return Ok(namespaces);
     }
+    if state::read("process")?.is_some() {
+        // The node was ended by something else, say a restart of this machine. Its data is still there.
+        network::disconnect()?;
+    }
     network::ensure_free()?;
     let step = Step::start("namespaces and network");
     cgroups::make()?;

@@ -6,17 +6,41 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::NAME;
+use super::{NAME, state};
 use crate::cluster::wait;
 
 const ROOT: &str = "/sys/fs/cgroup";
+const HANDED_DOWN: &str = "/sys/fs/cgroup/cgroup.subtree_control";
 
 /// The kubelet expects its group to exist.
 pub fn make() -> Result<()> {
+    enable_controllers()?;
     for folder in groups()? {
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
     Ok(())
+}
+
+/// With cgroup v2 a group has only the controllers that the one above it hands down.
+fn enable_controllers() -> Result<()> {
+    let Ok(available) = fs::read_to_string(Path::new(ROOT).join("cgroup.controllers")) else {
+        return Ok(());
+    };
+    let enabled = fs::read_to_string(HANDED_DOWN).with_context(|| format!("cannot read {HANDED_DOWN}"))?;
+    let is_enabled = |controller: &&str| enabled.split_whitespace().any(|enabled| enabled == *controller);
+    let missing: Vec<_> = available.split_whitespace().filter(|controller| !is_enabled(controller)).collect();
+    if state::read("controllers")?.is_none() {
+        state::write("controllers", &missing.join(" "))?;
+    }
+    hand_down('+', missing.into_iter());
+    Ok(())
+}
+
+/// One by one, and as far as it goes: which of them the kubelet needs, it says itself.
+fn hand_down<'a>(sign: char, controllers: impl Iterator<Item = &'a str>) {
+    for controller in controllers {
+        let _ = fs::write(HANDED_DOWN, format!("{sign}{controller}"));
+    }
 }
 
 pub fn remove() -> Result<()> {
@@ -24,6 +48,7 @@ pub fn remove() -> Result<()> {
         // A group is busy for a moment after its last process has ended.
         wait::until(Duration::from_secs(20), || Ok(()), || remove_below(&folder))?;
     }
+    hand_down('-', state::read("controllers")?.unwrap_or_default().split_whitespace());
     Ok(())
 }
 
