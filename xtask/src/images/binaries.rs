@@ -7,20 +7,21 @@ use anyhow::Result;
 
 use crate::{run, workspace};
 
-/// The folder of the programs of `packages`, built first.
+/// The folder of the programs of `packages`, built first with a profile of cargo's.
 ///
 /// The C library's own target is built statically: another one (musl) would have to be installed.
-pub fn build(packages: &[&str]) -> Result<PathBuf> {
+pub fn build(packages: &[&str], profile: &str) -> Result<PathBuf> {
     let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let mut command = Command::new("cargo");
     command.current_dir(workspace::root());
     // With a target, the flags are not for build scripts and macros, which run on this machine.
-    command.args(["build", "--locked", "--release", "--bins", "--target", &target]);
+    command.args(["build", "--locked", "--bins", "--target", &target, "--profile", profile]);
     for package in packages {
         command.args(["--package", package]);
     }
     run::visible(command.env("CARGO_ENCODED_RUSTFLAGS", flags().join("\x1f")))?;
-    Ok(target_folder().join(target).join("release"))
+    let folder = if profile == "dev" { "debug" } else { profile };
+    Ok(target_folder().join(target).join(folder))
 }
 
 /// Folders of this machine do not reach the programs, so that every checkout makes the same.

@@ -36,9 +36,10 @@ pub fn layer(binaries: &Path, proxy: &Path) -> Result<Layer> {
     ensure!(proxy.is_file(), "--proxy: {} is not a file", proxy.display());
     layer.program(&format!("{FOLDER}/linkerd2-proxy"), proxy)?;
     libraries::add(&mut layer, &[proxy.to_owned()], Path::new("/"))?;
-    // It is the applet that it is called as.
+    // It is the applet that it is called as. The init container calls sysctl.
     let busybox = tools::provide_packages(tools::BUSYBOX_PACKAGES)?;
     layer.program("bin/sleep", &busybox.join("bin/busybox"))?;
+    layer.link("sbin/sysctl", "../bin/sleep");
     iptables(&mut layer)?;
     Ok(layer)
 }

@@ -15,11 +15,13 @@ pub fn add(layer: &mut Layer, programs: &[PathBuf], root: &Path) -> Result<()> {
     let mut command = Command::new("ldd");
     command.args(programs).env("LC_ALL", "C");
     command.env("LD_LIBRARY_PATH", std::env::join_paths(folders(root))?);
-    if programs.len() == 1 && !run::succeeds(&mut command) {
-        // Of a static program ldd says nothing but that, as a failure.
-        return Ok(());
-    }
-    for library in opened(&run::output(&mut command)?)? {
+    let output = match run::output(&mut command) {
+        Ok(output) => output,
+        // What ldd says of a static program is that, as a failure.
+        Err(error) if error.to_string().contains("not a dynamic executable") => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for library in opened(&output)? {
         let place = library.strip_prefix(root).unwrap_or(&library);
         layer.program(&place.display().to_string(), &library)?;
     }
