@@ -19,18 +19,22 @@ use clap::{Subcommand, ValueEnum};
 use crate::progress::{Elapsed, heading};
 use crate::{images, run, tools, workspace};
 
-/// A cluster to develop against.
+/// A Kubernetes cluster to develop against: kind, k3d, or a single node on this machine
 ///
 /// With a docker engine (`docker info` succeeds) it is made by kind, or by k3d if only that is
-/// installed. These two are a few commands, and tried less often than the following.
+/// installed. These two are a few commands each, and have been never been tried.
 ///
-/// Without a docker engine it is a single node on this machine: etcd, Kubernetes and CoreDNS, built
-/// from their Go modules into .cache/tools once (10 to 15 minutes on two cores), and containerd,
-/// runc and CNI plugins, unpacked from Debian's packages. It needs root, and Debian or Ubuntu;
-/// what is missing of conntrack, iproute2, iptables and nftables is installed. The node lives in
-/// mount, process and network namespaces of its own, so that `down` leaves nothing behind.
+/// Without a docker engine it is a single node on this machine. That needs root, and Debian or
+/// Ubuntu. etcd, Kubernetes and CoreDNS are provided in .cache/tools: built from their Go modules,
+/// which takes some 10 minutes, once. containerd, runc and the CNI plug-ins are unpacked from
+/// Debian's packages, not installed; the packages conntrack, iproute2, iptables and nftables are
+/// installed where they are missing.
+///
+/// The node lives in mount, process and network namespaces of its own, so that `down` leaves
+/// nothing behind. On this machine there are, while it is up: the network link linkerd-rs, routes
+/// to pods (10.244.0.0/24) and Services (10.96.0.0/16), an nftables table that lets the node reach
+/// what this machine reaches, forwarding of packets, and a control group.
 #[derive(clap::Args)]
-#[command(verbatim_doc_comment)]
 pub struct Args {
     #[command(subcommand)]
     action: Action,

@@ -36,7 +36,7 @@ enum Command {
     Bench,
     /// Make the container images of our programs, as archives
     Images(images::Args),
-    /// A Kubernetes cluster to develop against: kind, k3d, or a single node on this machine
+    // What it says about itself is longer than a line.
     Cluster(cluster::Args),
     /// Write the generated files, or check that they are up to date
     Generate(generate::Args),

@@ -35,11 +35,8 @@ pub struct Server<'a> {
     pub node: &'a str,
 }
 
-/// Writes everything below `.cache/cluster`, unless it is there already.
+/// Writes everything below `.cache/cluster`.
 pub fn write(server: &Server<'_>) -> Result<()> {
-    if state::read("config/tokens.csv")?.is_some() {
-        return Ok(());
-    }
     fs::create_dir_all(state::folder().join("config"))?;
     fs::set_permissions(state::folder(), fs::Permissions::from_mode(0o700))?;
     let ca = authority("linkerd-rs development cluster")?;
@@ -67,7 +64,6 @@ pub fn write(server: &Server<'_>) -> Result<()> {
         lines.push_str(&format!("{token},{user},{user},\"{groups}\"\n"));
         state::write(file, &kubeconfig(server, &ca.pem(), user, &token))?;
     }
-    // Last, since it tells that everything has been written.
     state::write("config/tokens.csv", &lines)
 }
 

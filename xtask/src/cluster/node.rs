@@ -36,24 +36,10 @@ pub fn up() -> Result<()> {
     let programs = Programs::provide()?;
 
     heading("node");
-    state::begin(Provider::Node)?;
-    let server = Server {
-        url: format!("https://{}:{}", network::NODE, network::API_PORT),
-        names: &[
-            network::NODE,
-            network::API_SERVICE,
-            "127.0.0.1",
-            "localhost",
-            "kubernetes",
-            "kubernetes.default",
-            "kubernetes.default.svc",
-            "kubernetes.default.svc.cluster.local",
-        ],
-        node: NAME,
+    let namespaces = match Namespaces::running()? {
+        Some(namespaces) => namespaces,
+        None => begin(&programs)?,
     };
-    credentials::write(&server)?;
-    files::write(&programs)?;
-    let namespaces = started()?;
     let node = Node { components: components::all(&programs)?, namespaces, programs };
     node.start(&["containerd", "etcd", "kube-apiserver"])?;
     node.until("containerd", "the runtime answers", || node.ctr(&["version"]).map(drop))?;
@@ -61,12 +47,12 @@ pub fn up() -> Result<()> {
     node.until("kube-apiserver", "the API server is ready", || {
         run::output(kubectl()?.args(["get", "--raw=/readyz"])).map(drop)
     })?;
+    run::output(kubectl()?.arg("apply").arg("--filename").arg(state::folder().join("config/coredns.yaml")))?;
     node.start(&["kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy"])?;
     node.until("kubelet", "the node is ready", || {
         let arguments = ["wait", "--for=condition=Ready", "--timeout=1s"];
         run::output(kubectl()?.args(arguments).arg(format!("node/{NAME}"))).map(drop)
     })?;
-    run::output(kubectl()?.arg("apply").arg("--filename").arg(state::folder().join("config/coredns.yaml")))?;
     node.until("kubelet", "CoreDNS is ready", || {
         let arguments = ["--namespace=kube-system", "rollout", "status", "--timeout=1s", "deployment/coredns"];
         run::output(kubectl()?.args(arguments)).map(drop)
@@ -80,12 +66,17 @@ pub fn down() -> Result<()> {
     if let Some(namespaces) = Namespaces::running()? {
         namespaces.end()?;
     }
+    remove()?;
+    step.finish("removed");
+    Ok(())
+}
+
+/// Removes what is left on this machine when the processes of the node have ended.
+fn remove() -> Result<()> {
     network::disconnect()?;
     cgroups::remove()?;
     namespaces::remove_folders()?;
-    state::end()?;
-    step.finish("removed");
-    Ok(())
+    state::end()
 }
 
 /// Prints which components run, and what memory they take.
@@ -112,16 +103,31 @@ pub fn load(archives: &[PathBuf]) -> Result<()> {
     Node { components: Vec::new(), namespaces, programs }.import(archives)
 }
 
-/// The namespaces of the node, with their link to this machine.
-fn started() -> Result<Namespaces> {
-    if let Some(namespaces) = Namespaces::running()? {
-        return Ok(namespaces);
-    }
-    if state::read("process")?.is_some() {
-        // The node was ended by something else, say a restart of this machine. Its data is still there.
-        network::disconnect()?;
+/// The namespaces of a new node, with their link to this machine, and the files that it starts with.
+fn begin(programs: &Programs) -> Result<Namespaces> {
+    if state::provider()?.is_some() {
+        // Ended by something else, say a restart of this machine: its pods are gone.
+        let step = Step::start("removing what is left of an ended node");
+        remove()?;
+        step.finish("removed");
     }
     network::ensure_free()?;
+    state::begin(Provider::Node)?;
+    credentials::write(&Server {
+        url: format!("https://{}:{}", network::NODE, network::API_PORT),
+        names: &[
+            network::NODE,
+            network::API_SERVICE,
+            "127.0.0.1",
+            "localhost",
+            "kubernetes",
+            "kubernetes.default",
+            "kubernetes.default.svc",
+            "kubernetes.default.svc.cluster.local",
+        ],
+        node: NAME,
+    })?;
+    files::write(programs)?;
     let step = Step::start("namespaces and network");
     cgroups::make()?;
     let namespaces = Namespaces::start()?;

@@ -29,9 +29,7 @@ fn enable_controllers() -> Result<()> {
     let enabled = fs::read_to_string(HANDED_DOWN).with_context(|| format!("cannot read {HANDED_DOWN}"))?;
     let is_enabled = |controller: &&str| enabled.split_whitespace().any(|enabled| enabled == *controller);
     let missing: Vec<_> = available.split_whitespace().filter(|controller| !is_enabled(controller)).collect();
-    if state::read("controllers")?.is_none() {
-        state::write("controllers", &missing.join(" "))?;
-    }
+    state::write("controllers", &missing.join(" "))?;
     hand_down('+', missing.into_iter());
     Ok(())
 }

@@ -114,6 +114,9 @@ fn controller_manager() -> Vec<String> {
         kubeconfig("kube-controller-manager"),
         "--leader-elect=false".to_owned(),
         "--use-service-account-credentials=true".to_owned(),
+        // Its start is many requests, which by default it makes slowly.
+        "--kube-api-qps=500".to_owned(),
+        "--kube-api-burst=500".to_owned(),
         format!("--service-account-private-key-file={}", config("service-accounts.key")),
         format!("--root-ca-file={}", config("ca.crt")),
         "--allocate-node-cidrs=true".to_owned(),

@@ -52,7 +52,6 @@ impl Namespaces {
     pub fn start() -> Result<Self> {
         make_folders()?;
         let folder = state::folder();
-        let _ = fs::remove_file(folder.join("mounted"));
         let log = log("node")?;
         let child = Command::new("setsid")
             .args(["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child", "--mount-proc"])
@@ -173,9 +172,7 @@ fn identity(process: u32) -> Option<String> {
 /// Makes those folders that this machine lacks, and notes which.
 fn make_folders() -> Result<()> {
     let missing: Vec<_> = FOLDERS.iter().copied().filter(|folder| !Path::new(folder).exists()).collect();
-    if state::read("made_folders")?.is_none() {
-        state::write("made_folders", &missing.join("\n"))?;
-    }
+    state::write("made_folders", &missing.join("\n"))?;
     for folder in missing {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {folder}"))?;
     }

@@ -60,20 +60,15 @@ pub fn connect(namespaces: &Namespaces) -> Result<()> {
 /// Lets the node reach what this machine reaches, say to pull images.
 fn forward() -> Result<()> {
     let current = fs::read_to_string(FORWARDING).with_context(|| format!("cannot read {FORWARDING}"))?;
-    if state::read("ip_forward")?.is_none() {
-        state::write("ip_forward", current.trim())?;
-    }
+    state::write("ip_forward", current.trim())?;
     fs::write(FORWARDING, "1").with_context(|| format!("cannot write {FORWARDING}"))?;
     state::write("config/network.nft", &table())?;
     run::output(Command::new("nft").arg("--file").arg(state::folder().join("config/network.nft"))).map(drop)
 }
 
-/// Named and then deleted first, so that it can be loaded again.
 fn table() -> String {
     format!(
-        "table ip {NAME} {{}}\n\
-         delete table ip {NAME}\n\
-         table ip {NAME} {{\n\
+        "table ip {NAME} {{\n\
          \tchain outward {{\n\
          \t\ttype nat hook postrouting priority srcnat;\n\
          \t\tip saddr {LINK_NETWORK} oifname != \"{NAME}\" masquerade\n\
