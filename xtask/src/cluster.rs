@@ -22,7 +22,7 @@ use crate::{images, run, tools, workspace};
 /// A Kubernetes cluster to develop against: kind, k3d, or a single node on this machine
 ///
 /// With a docker engine (`docker info` succeeds) it is made by kind, or by k3d if only that is
-/// installed. These two are a few commands each, and have been never been tried.
+/// installed. These two are a few commands each, and have never been tried.
 ///
 /// Without a docker engine it is a single node on this machine. That needs root, and Debian or
 /// Ubuntu. etcd, Kubernetes and CoreDNS are provided in .cache/tools: built from their Go modules,
