@@ -149,7 +149,7 @@ fn write_credentials(
     let named =
         |(name, value): &(String, String)| (name == "LINKERD2_PROXY_IDENTITY_LOCAL_NAME").then(|| value.clone());
     let identity = variables.iter().find_map(named).context("the pod's proxy has no identity")?;
-    linkerd_identity::key_and_csr::KeyAndCsr::generate(&identity)?.write(folder)?;
+    linkerd_controller::key_and_csr::KeyAndCsr::generate(&identity)?.write(folder)?;
     let state = State::open(&running.state_dir, control_plane_namespace, &running.cluster_domain)?;
     let account = text(&pod["spec"]["serviceAccountName"]);
     let account = if account.is_empty() { "default" } else { account };

@@ -7,7 +7,7 @@ mod codec;
 mod drain;
 mod metrics;
 
-pub use self::{drain::DrainSpread, metrics::GrpcMetrics};
+pub use self::metrics::GrpcMetrics;
 
 use self::{codec::EncodedCodec, drain::until_drained};
 use crate::tasks::Tasks;
@@ -17,6 +17,7 @@ use futures::stream::BoxStream;
 use http::{HeaderValue, Request, Response};
 use prost::Message;
 use std::{future::Future, sync::Arc};
+use tokio_util::sync::CancellationToken;
 use tonic::{Status, server::Grpc};
 use tower::service_fn;
 
@@ -30,7 +31,7 @@ const MAX_REQUEST: usize = 4 * 1024 * 1024;
 pub struct Methods {
     router: Router,
     metrics: GrpcMetrics,
-    drain: DrainSpread,
+    shutdown: CancellationToken,
 }
 
 impl Methods {
@@ -39,7 +40,7 @@ impl Methods {
         Self {
             router: Router::new(),
             metrics: tasks.metrics.shared(GrpcMetrics::register),
-            drain: DrainSpread::new(tasks.shutdown().clone()),
+            shutdown: tasks.shutdown().clone(),
         }
     }
 
@@ -73,16 +74,16 @@ impl Methods {
         Fut: Future<Output = Result<Encoded, Status>> + Send + 'static,
     {
         let handler = Arc::new(handler);
-        let (metrics, drain) = (self.metrics.method(service, method, metrics::STREAM), self.drain.clone());
+        let (metrics, shutdown) = (self.metrics.method(service, method, metrics::STREAM), self.shutdown.clone());
         let route = move |request: Request<Body>| {
-            let (handler, metrics, drain) = (handler.clone(), metrics.clone(), drain.clone());
+            let (handler, metrics, shutdown) = (handler.clone(), metrics.clone(), shutdown.clone());
             async move {
                 let respond = service_fn(move |request: tonic::Request<Req>| {
-                    let (call, drain) = (metrics.start(), drain.clone());
+                    let (call, shutdown) = (metrics.start(), shutdown.clone());
                     let answer = handler(request.into_inner());
                     async move {
                         match answer.await {
-                            Ok(stream) => Ok(tonic::Response::new(call.count(until_drained(stream, drain)))),
+                            Ok(stream) => Ok(tonic::Response::new(call.count(until_drained(stream, shutdown)))),
                             Err(status) => call.finish(Err(status)),
                         }
                     }

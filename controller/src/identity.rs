@@ -5,6 +5,7 @@
 
 use crate::{
     args::{Maybe, OptionalPath},
+    key_and_csr::{KeyAndCsr, KeyAndCsrError},
     tasks::Tasks,
     tls::{self, CurrentCertificate},
 };
@@ -12,7 +13,6 @@ use clap::Args;
 use hyper_util::rt::TokioIo;
 use linkerd_k8s::Identity;
 use linkerd_proto::identity::{CertifyRequest, CertifyResponse, identity_client::IdentityClient};
-use rcgen::{CertificateParams, DnType, KeyPair};
 use rustls::{ClientConfig, RootCertStore, sign::CertifiedKey};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
 use std::{
@@ -99,9 +99,6 @@ pub enum CertifyError {
     /// It refused.
     #[error("the identity service refused: {} ({:?})", .0.message(), .0.code())]
     Refused(#[from] tonic::Status),
-    /// A key or signing request could not be made.
-    #[error("cannot make a signing request: {0}")]
-    Request(#[from] rcgen::Error),
     /// The answer is of no use.
     #[error("the identity service's answer cannot be used: {0}")]
     Answer(String),
@@ -122,9 +119,9 @@ pub fn keep_certified(
     identity: String,
     token: PathBuf,
     certify: impl Certify,
-) -> Result<CurrentCertificate, rcgen::Error> {
+) -> Result<CurrentCertificate, KeyAndCsrError> {
     let current = CurrentCertificate::default();
-    let keeper = Keeper { request: SigningRequest::make(&identity)?, identity, token, current: current.clone() };
+    let keeper = Keeper { request: KeyAndCsr::generate(&identity)?, identity, token, current: current.clone() };
     let pending = tasks.readiness.hold(format!("certificate of {}", keeper.identity));
     tasks.spawn("own certificate", async move {
         keeper.run(certify, pending).await;
@@ -133,25 +130,9 @@ pub fn keep_certified(
     Ok(current)
 }
 
-/// A key and the request to certify it; both are kept for the life of the process.
-struct SigningRequest {
-    key: KeyPair,
-    csr: Vec<u8>,
-}
-
-impl SigningRequest {
-    fn make(name: &str) -> Result<Self, rcgen::Error> {
-        let key = KeyPair::generate()?;
-        let mut params = CertificateParams::new(vec![name.to_owned()])?;
-        params.distinguished_name = rcgen::DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, name);
-        let csr = params.serialize_request(&key)?.der().to_vec();
-        Ok(Self { key, csr })
-    }
-}
-
 struct Keeper {
-    request: SigningRequest,
+    /// Kept for the life of the process.
+    request: KeyAndCsr,
     identity: String,
     token: PathBuf,
     current: CurrentCertificate,
@@ -197,7 +178,7 @@ impl Keeper {
     fn certified_key(&self, answer: CertifyResponse) -> Result<CertifiedKey, CertifyError> {
         let der = std::iter::once(answer.leaf_certificate).chain(answer.intermediate_certificates);
         let chain = der.map(CertificateDer::from).collect();
-        let key = PrivateKeyDer::Pkcs8(self.request.key.serialize_der().into());
+        let key = PrivateKeyDer::Pkcs8(self.request.key.clone().into());
         CertifiedKey::from_der(chain, key, &tls::provider()).map_err(|error| CertifyError::Answer(error.to_string()))
     }
 }
@@ -261,12 +242,12 @@ impl OwnIdentityArgs {
     /// The certificate that the gRPC port is served with; `None` when it is served without TLS.
     ///
     /// # Errors
-    /// When no key can be made.
+    /// When the process's name cannot be an identity, or no key can be made.
     pub fn certificate(
         &self,
         names: &MeshNames<'_>,
         tasks: &Tasks,
-    ) -> Result<Option<CurrentCertificate>, rcgen::Error> {
+    ) -> Result<Option<CurrentCertificate>, KeyAndCsrError> {
         let (false, Maybe(Some(anchors))) = (self.identity_svc_addr.is_empty(), &self.identity_trust_anchors) else {
             return Ok(None);
         };

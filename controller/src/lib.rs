@@ -13,6 +13,7 @@ pub mod args;
 pub mod client;
 pub mod grpc;
 pub mod identity;
+pub mod key_and_csr;
 pub mod listen;
 pub mod logging;
 pub mod metrics;

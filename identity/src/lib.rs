@@ -22,7 +22,6 @@ pub mod generate;
 pub mod grpc;
 pub mod issuer_files;
 mod issuer_watch;
-pub mod key_and_csr;
 pub mod local_tokens;
 pub mod metrics;
 pub mod review_queue;

@@ -15,6 +15,7 @@ use kube::api::{Api, Patch, PatchParams, PostParams};
 use kube::core::NamespaceResourceScope;
 use linkerd_proto::destination::{GetDestination, Update, destination_client::DestinationClient, update};
 use linkerd_tests::apiserver::ApiServer;
+use linkerd_tests::authority::Authority;
 use linkerd_tests::cluster::Cluster;
 use linkerd_tests::process::{Process, ProcessBuilder};
 use linkerd_tests::{eventually, helm, port};
@@ -74,16 +75,9 @@ struct Files(TempDir);
 impl Files {
     fn make() -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let mut params = rcgen::CertificateParams::new(Vec::new())?;
-        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        params.distinguished_name.push(rcgen::DnType::CommonName, "identity.linkerd.cluster.local");
-        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
-        let certificate = params.self_signed(&key)?.pem();
+        Authority::make()?.write(folder.path(), folder.path())?;
         let webhook = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;
         for (name, content) in [
-            ("crt.pem", certificate.clone()),
-            ("key.pem", key.serialize_pem()),
-            ("ca-bundle.crt", certificate),
             ("tls.crt", webhook.cert.pem()),
             ("tls.key", webhook.signing_key.serialize_pem()),
             ("values", String::new()),

@@ -4,6 +4,7 @@
 //! our binaries or anything else that claims to behave like them.
 //!
 //! - [`apiserver`]: a real etcd and kube-apiserver of the test's own, on loopback.
+//! - [`authority`]: a certificate authority of the test's own.
 //! - [`cluster`]: what a test does with a Kubernetes API, whichever it is.
 //! - [`helm`]: the objects of our charts.
 //! - [`process`]: one of our binaries, running.
@@ -13,6 +14,7 @@
 //! Invariant: whatever a test starts ends with the test process, however that ends.
 
 pub mod apiserver;
+pub mod authority;
 pub mod child;
 pub mod cluster;
 mod eventually;

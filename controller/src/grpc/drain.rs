@@ -11,27 +11,13 @@ use tokio_util::sync::CancellationToken;
 /// Time over which the ends of streams are spread.
 const SPREAD: Duration = Duration::from_secs(2);
 
-/// When open streams end.
-#[derive(Clone)]
-pub struct DrainSpread {
-    shutdown: CancellationToken,
-    spread: Duration,
-}
-
-impl DrainSpread {
-    pub(super) fn new(shutdown: CancellationToken) -> Self {
-        Self { shutdown, spread: SPREAD }
-    }
-
-    async fn end(self) {
-        self.shutdown.cancelled().await;
-        tokio::time::sleep(self.spread.mul_f64(rand::random::<f64>())).await;
-    }
-}
-
+/// Ends a stream some time after `shutdown`, with OK.
 pub(super) fn until_drained(
     stream: Encoded,
-    drain: DrainSpread,
+    shutdown: CancellationToken,
 ) -> impl Stream<Item = Result<bytes::Bytes, tonic::Status>> + Send + 'static {
-    stream.take_until(drain.end())
+    stream.take_until(async move {
+        shutdown.cancelled().await;
+        tokio::time::sleep(SPREAD.mul_f64(rand::random::<f64>())).await;
+    })
 }

@@ -103,25 +103,13 @@ impl<T: Resource, S: Sink<T>> Watch<'_, T, S> {
             }
             Event::Apply(decoded) => self.apply(decoded, "Apply"),
             Event::Delete(decoded) => {
-                self.status.event("Delete");
-                self.status.decodable(&decoded.id);
-                self.sink.lock().delete(&decoded.id);
+                self.status.delete(self.sink, &decoded.id);
             }
         }
     }
 
     fn apply(&self, decoded: Decoded<T>, op: &'static str) {
-        self.status.event(op);
-        match decoded.object {
-            Ok(object) => {
-                self.status.decodable(&decoded.id);
-                self.sink.lock().apply(object);
-            }
-            Err(reason) => {
-                self.status.undecodable(&decoded.id, &decoded.resource_version, reason);
-                self.sink.lock().delete(&decoded.id);
-            }
-        }
+        self.status.apply(op, self.sink, &decoded.id, &decoded.resource_version, decoded.object);
     }
 
     /// The cluster does not serve the kind: there are no such objects, until it does.

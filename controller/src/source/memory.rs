@@ -135,10 +135,18 @@ pub(super) async fn watch<T: Resource, S: Sink<T>>(
         version.borrow_and_update();
         let mut entries = objects.entries(&kind);
         entries.retain(|id, _| scope.namespace.as_ref().is_none_or(|namespace| *namespace == id.namespace));
-        seen.retain(|id, _| entries.contains_key(id) || forget(id, &sink, &status));
+        seen.retain(|id, _| {
+            let is_there = entries.contains_key(id);
+            if !is_there {
+                status.delete(&sink, id);
+            }
+            is_there
+        });
         for (id, entry) in &entries {
             if seen.insert(id.clone(), entry.version) != Some(entry.version) {
-                apply(id, entry, &sink, &status);
+                let decoded = serde_path_to_error::deserialize::<_, T>(&*entry.object);
+                let decoded = decoded.map_err(|error| error.to_string());
+                status.apply("Apply", &sink, id, &entry.version.to_string(), decoded);
             }
         }
         if !synced {
@@ -149,26 +157,5 @@ pub(super) async fn watch<T: Resource, S: Sink<T>>(
         }
         // `objects` holds the sender, so this never fails.
         let _ = version.changed().await;
-    }
-}
-
-fn forget<T: Resource, S: Sink<T>>(id: &ObjectId, sink: &Shared<S>, status: &WatchStatus) -> bool {
-    status.event("Delete");
-    status.decodable(id);
-    sink.lock().delete(id);
-    false
-}
-
-fn apply<T: Resource, S: Sink<T>>(id: &ObjectId, entry: &Entry, sink: &Shared<S>, status: &WatchStatus) {
-    status.event("Apply");
-    match serde_path_to_error::deserialize::<_, T>(&*entry.object) {
-        Ok(object) => {
-            status.decodable(id);
-            sink.lock().apply(object);
-        }
-        Err(error) => {
-            status.undecodable(id, &entry.version.to_string(), error.to_string());
-            sink.lock().delete(id);
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! What is known of each watch: metrics, readiness and the diagnostics dump.
 
-use super::Need;
+use super::{Need, Shared, Sink};
 use crate::readiness::Pending;
 use linkerd_k8s::{ObjectId, Resource};
 use parking_lot::Mutex;
@@ -142,8 +142,37 @@ impl WatchStatus {
         self.state.lock().last_error = Some(error.to_string());
     }
 
+    /// Hands an object to its index: as it is, or as absent when it cannot be decoded.
+    pub(super) fn apply<T, S: Sink<T>>(
+        &self,
+        op: &'static str,
+        sink: &Shared<S>,
+        id: &ObjectId,
+        version: &str,
+        object: Result<T, String>,
+    ) {
+        self.event(op);
+        match object {
+            Ok(object) => {
+                self.decodable(id);
+                sink.lock().apply(object);
+            }
+            Err(reason) => {
+                self.undecodable(id, version, reason);
+                sink.lock().delete(id);
+            }
+        }
+    }
+
+    /// Tells an index that an object is gone.
+    pub(super) fn delete<T, S: Sink<T>>(&self, sink: &Shared<S>, id: &ObjectId) {
+        self.event("Delete");
+        self.decodable(id);
+        sink.lock().delete(id);
+    }
+
     /// Notes an object that cannot be decoded, and logs it once for each of its versions.
-    pub(super) fn undecodable(&self, id: &ObjectId, resource_version: &str, reason: String) {
+    fn undecodable(&self, id: &ObjectId, resource_version: &str, reason: String) {
         let mut state = self.state.lock();
         if state.undecodable.get(id).is_some_and(|known| known.resource_version == resource_version) {
             return;
@@ -155,7 +184,7 @@ impl WatchStatus {
     }
 
     /// Forgets that an object could not be decoded: it can now, or it is gone.
-    pub(super) fn decodable(&self, id: &ObjectId) {
+    fn decodable(&self, id: &ObjectId) {
         let mut state = self.state.lock();
         if state.undecodable.remove(id).is_some() {
             self.metrics.undecodable.get_or_create(&self.labels).set(state.undecodable.len() as i64);

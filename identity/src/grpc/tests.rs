@@ -2,12 +2,11 @@ use super::*;
 use crate::{
     core::token::{AUDIENCE, ServiceAccount},
     generate::Credentials,
-    key_and_csr::KeyAndCsr,
     local_tokens::LocalTokens,
     service::{EventSink, IssuerSource, start},
     testing::{FOO, Hands, config, hours, start as beginning},
 };
-use linkerd_controller::{args::ListenAddr, listen::Listener, tasks::Tasks};
+use linkerd_controller::{args::ListenAddr, key_and_csr::KeyAndCsr, listen::Listener, tasks::Tasks};
 use rustls::{RootCertStore, client::WebPkiServerVerifier, client::danger::ServerCertVerifier};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject};
 use std::{sync::Arc, time::Duration};

@@ -6,11 +6,8 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use linkerd_proto::identity::{CertifyRequest, CertifyResponse, identity_client::IdentityClient};
 use linkerd_tests::apiserver::ApiServer;
-use linkerd_tests::eventually;
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
-    PKCS_ECDSA_P256_SHA256,
-};
+use linkerd_tests::{authority, eventually};
+use rcgen::{CertificateParams, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
 use rustls::client::{WebPkiServerVerifier, danger::ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, RootCertStore};
@@ -30,25 +27,10 @@ pub struct Authority {
 
 impl Authority {
     pub fn make() -> Result<Self> {
-        let params = |name: &str| -> Result<CertificateParams> {
-            let mut params = CertificateParams::new(Vec::new())?;
-            params.distinguished_name.push(DnType::CommonName, name);
-            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-            params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-            Ok(params)
-        };
-        let root_key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-        let root = CertifiedIssuer::self_signed(params("root.linkerd.cluster.local")?, root_key)?;
-        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-        let issuer = params("identity.linkerd.cluster.local")?.signed_by(&key, &root)?;
+        let authority = authority::Authority::make()?;
         let folder = tempfile::tempdir()?;
-        for name in ["issuer", "trust-roots"] {
-            std::fs::create_dir(folder.path().join(name))?;
-        }
-        std::fs::write(folder.path().join("issuer/crt.pem"), issuer.pem())?;
-        std::fs::write(folder.path().join("issuer/key.pem"), key.serialize_pem())?;
-        std::fs::write(folder.path().join("trust-roots/ca-bundle.crt"), root.pem())?;
-        Ok(Self { folder, root: root.der().clone() })
+        authority.write(&folder.path().join("issuer"), &folder.path().join("trust-roots"))?;
+        Ok(Self { folder, root: authority.anchor() })
     }
 
     pub fn service(&self, kubeconfig: &Path) -> Result<Service> {

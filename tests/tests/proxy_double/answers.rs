@@ -14,36 +14,23 @@ use linkerd_proto::outbound::backend::{self, BalanceP2c, EndpointDiscovery, endp
 use linkerd_proto::outbound::opaque_route::{self, Distribution, RouteBackend, Rule, distribution};
 use linkerd_proto::outbound::{Backend, OpaqueRoute, OutboundPolicy, ProxyProtocol, Queue, proxy_protocol};
 use linkerd_proto::{Timestamp, inbound};
+use linkerd_tests::authority;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateSigningRequestParams, CertifiedIssuer, DnType,
-    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+    CertificateParams, CertificateSigningRequestParams, ExtendedKeyUsagePurpose, KeyPair, PKCS_ECDSA_P256_SHA256,
 };
 use rustls::pki_types::CertificateDer;
 use tonic::Status;
 
-/// A root with an intermediate issuer below it.
-pub struct Authority {
-    root: CertificateDer<'static>,
-    issuer: CertifiedIssuer<'static, KeyPair>,
-}
+/// Answers requests for certificates.
+pub struct Authority(authority::Authority);
 
 impl Authority {
     pub fn make() -> Result<Self> {
-        let params = |name: &str| -> Result<CertificateParams> {
-            let mut params = CertificateParams::new(Vec::new())?;
-            params.distinguished_name.push(DnType::CommonName, name);
-            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-            params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-            Ok(params)
-        };
-        let key = || KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256);
-        let root = CertifiedIssuer::self_signed(params("root")?, key()?)?;
-        let issuer = CertifiedIssuer::signed_by(params("issuer")?, key()?, &root)?;
-        Ok(Self { root: root.der().clone(), issuer })
+        authority::Authority::make().map(Self)
     }
 
     pub fn anchors(&self) -> Vec<CertificateDer<'static>> {
-        vec![self.root.clone()]
+        vec![self.0.anchor()]
     }
 
     /// Certifies a request for some time; the leaf itself is valid for long.
@@ -63,7 +50,7 @@ impl Authority {
         let mut csr = CertificateSigningRequestParams::from_der(&der).map_err(internal)?;
         csr.params.subject_alt_names = leaf(name).map_err(internal)?.subject_alt_names;
         csr.params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-        let certificate = csr.signed_by(&self.issuer).map_err(internal)?;
+        let certificate = csr.signed_by(&self.0.issuer).map_err(internal)?;
         Ok(self.response(certificate.der().to_vec(), until))
     }
 
@@ -73,7 +60,7 @@ impl Authority {
             Timestamp { seconds: since.as_secs().cast_signed(), nanos: since.subsec_nanos().cast_signed() };
         CertifyResponse {
             leaf_certificate,
-            intermediate_certificates: vec![self.issuer.der().to_vec()],
+            intermediate_certificates: vec![self.0.issuer.der().to_vec()],
             valid_until: Some(valid_until),
         }
     }
@@ -81,8 +68,8 @@ impl Authority {
     /// Chain and key of a server.
     pub fn server(&self, name: &str) -> Result<(Vec<CertificateDer<'static>>, KeyPair)> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-        let certificate = leaf(name)?.signed_by(&key, &self.issuer)?;
-        Ok((vec![certificate.der().clone(), self.issuer.der().clone()], key))
+        let certificate = leaf(name)?.signed_by(&key, &self.0.issuer)?;
+        Ok((vec![certificate.der().clone(), self.0.issuer.der().clone()], key))
     }
 }
 

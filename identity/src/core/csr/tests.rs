@@ -1,5 +1,7 @@
 use super::*;
 use crate::testing::{FOO, csr, key_of, rsa_key};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
+use linkerd_controller::key_and_csr::KeyAndCsr;
 use rcgen::{CustomExtension, IsCa, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, SanType};
 
 fn check(der: &[u8]) -> Result<Checked, ShapeError> {
@@ -108,4 +110,13 @@ fn other_keys_are_reported_apart_from_the_shape() {
 fn other_requested_extensions_are_ignored() {
     let der = csr(FOO).with(|params| params.is_ca = IsCa::ExplicitNoCa).der();
     assert!(check(&der).is_ok());
+}
+
+#[test]
+fn the_request_is_one_that_certificates_are_issued_for() {
+    let made = KeyAndCsr::generate(FOO).unwrap();
+    let checked = Csr::parse(&made.csr).unwrap().check(FOO).unwrap();
+    assert!(checked.has_common_name);
+    let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &made.key).unwrap();
+    assert_eq!(checked.public_key.unwrap().as_slice(), key.public_key().as_ref());
 }

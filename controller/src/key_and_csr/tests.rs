@@ -1,16 +1,7 @@
 use super::*;
-use crate::{core::csr::Csr, testing::FOO};
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
 use std::os::unix::fs::PermissionsExt;
 
-#[test]
-fn the_request_is_one_that_certificates_are_issued_for() {
-    let made = KeyAndCsr::generate(FOO).unwrap();
-    let checked = Csr::parse(&made.csr).unwrap().check(FOO).unwrap();
-    assert!(checked.has_common_name);
-    let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &made.key).unwrap();
-    assert_eq!(checked.public_key.unwrap().as_slice(), key.public_key().as_ref());
-}
+const FOO: &str = "foo.ns1.serviceaccount.identity.linkerd.cluster.local";
 
 // Case 40.
 #[test]
