@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, HashMap},
     net::Ipv4Addr,
+    path::Path,
 };
 
 /// The only node.
@@ -51,21 +52,33 @@ pub struct World {
     pub objects: Vec<Value>,
     /// Documents that are left out, or fields that mean nothing.
     pub problems: Vec<Problem>,
-    /// What admission has to say about objects that it took.
+    /// What admission has to say about objects that it took, and files that are read otherwise than one
+    /// might think.
     pub warnings: Vec<String>,
 }
 
 /// Makes a cluster of manifests.
 pub fn build(documents: Vec<Document>, admission: &impl Admit) -> World {
+    let (kustomizations, documents): (Vec<_>, Vec<_>) = documents.into_iter().partition(Document::is_kustomization);
     let (given, problems) = accept(documents);
     let mut given = with_namespaces(given);
     let expanded: Vec<Value> = given.iter().filter(|object| is_workload(object)).flat_map(workloads::expand).collect();
     given.extend(expanded);
     given.push(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE, "uid": uid("Node", "", NODE)}}));
-    let (created, warnings) = admit_all(&given, admission);
+    let (created, said) = admit_all(&given, admission);
+    let warnings = kustomizations.iter().map(unapplied).chain(said).collect();
     let mut objects = run(created);
     objects.extend(slices(&objects));
     World { objects, problems, warnings }
+}
+
+/// What to do about a kustomization, whose files are read as they are.
+fn unapplied(kustomization: &Document) -> String {
+    let file = kustomization.file.display();
+    let folder = kustomization.file.parent().unwrap_or(Path::new(".")).display();
+    format!(
+        "{file} is left out, since only plain manifests are read; for what it makes, run the sandbox on the output of: kubectl kustomize {folder}"
+    )
 }
 
 /// Gives every object its namespace and UID, and leaves out what is wrong.

@@ -48,6 +48,13 @@ impl fmt::Display for Problem {
     }
 }
 
+impl Document {
+    /// Whether it says how other files are to be changed, and is no object of a cluster.
+    pub fn is_kustomization(&self) -> bool {
+        is_kustomization(&self.object)
+    }
+}
+
 /// Files and folders of manifests, and when they last changed.
 #[derive(Debug)]
 pub struct Folder {
@@ -146,8 +153,16 @@ fn flatten(file: &Path, index: usize, object: Value, documents: &mut Vec<Documen
     }
 }
 
+/// Kustomizations and their components; they need no name.
+fn is_kustomization(object: &Value) -> bool {
+    object["apiVersion"].as_str().is_some_and(|version| version.starts_with("kustomize.config.k8s.io/"))
+}
+
 /// Why a document is no Kubernetes object.
 fn fault(object: &Value) -> Option<(&'static str, &'static str)> {
+    if is_kustomization(object) {
+        return None;
+    }
     for (field, pointer) in [("apiVersion", "/apiVersion"), ("kind", "/kind"), ("metadata.name", "/metadata/name")] {
         match object.pointer(pointer) {
             Some(Value::String(_)) => {}
@@ -206,6 +221,19 @@ mod tests {
         assert_eq!((documents[0].index, documents[0].object["metadata"]["name"].as_str()), (1, Some("web")));
         assert_eq!(problems.len(), 2);
         assert_eq!((problems[1].document, problems[1].field.as_str()), (3, "apiVersion"));
+    }
+
+    #[tokio::test]
+    async fn a_kustomization_is_no_bad_object() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(
+            folder.path().join("kustomization.yaml"),
+            "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [web.yaml]\n",
+        )
+        .unwrap();
+        let (documents, problems) = Folder::new([folder.path().to_owned()]).unwrap().next().await;
+        assert_eq!((documents.len(), problems.len()), (1, 0));
+        assert!(documents[0].is_kustomization());
     }
 
     #[tokio::test]

@@ -104,3 +104,13 @@ fn a_pod_that_says_how_it_is_stays_so() {
     let world = world(pod, &NoAdmission);
     assert_eq!(of_kind(&world, "Pod")[0]["status"], json!({"phase": "Pending", "podIP": "127.70.0.1"}));
 }
+
+#[test]
+fn a_kustomization_is_left_out_with_a_note() {
+    let kustomization =
+        "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [web.yaml]\n---\n";
+    let world = world(&(kustomization.to_owned() + MANIFEST), &NoAdmission);
+    assert_eq!(world.problems.len(), 1, "that of the manifest: {:?}", world.problems);
+    assert!(of_kind(&world, "Kustomization").is_empty());
+    assert!(world.warnings[0].contains("kubectl kustomize"), "{:?}", world.warnings);
+}

@@ -1,6 +1,9 @@
 //! The emoji service.
 
-use crate::rpc::{self, Emoji, Empty, FindByShortcodeRequest, FindByShortcodeResponse, ListAllEmojiResponse};
+use crate::{
+    metrics::Metrics,
+    rpc::{self, Emoji, Empty, FindByShortcodeRequest, FindByShortcodeResponse, ListAllEmojiResponse, Service},
+};
 use axum::Router;
 
 /// All emoji, with their names.
@@ -36,12 +39,12 @@ fn emoji((unicode, shortcode): (&str, &str)) -> Emoji {
 }
 
 /// The service.
-pub fn router() -> Router {
-    let router = rpc::serve(Router::new(), rpc::EMOJI, "ListAll", |_: Empty| async {
-        Ok(ListAllEmojiResponse { list: ALL.map(emoji).to_vec() })
-    });
-    rpc::serve(router, rpc::EMOJI, "FindByShortcode", |request: FindByShortcodeRequest| async move {
-        let found = ALL.into_iter().find(|(_, shortcode)| *shortcode == request.shortcode);
-        Ok(FindByShortcodeResponse { emoji: found.map(emoji) })
-    })
+pub fn router(metrics: &Metrics) -> Router {
+    Service::new(rpc::EMOJI, metrics.grpc_requests())
+        .method("ListAll", |_: Empty| async { Ok(ListAllEmojiResponse { list: ALL.map(emoji).to_vec() }) })
+        .method("FindByShortcode", |request: FindByShortcodeRequest| async move {
+            let found = ALL.into_iter().find(|(_, shortcode)| *shortcode == request.shortcode);
+            Ok(FindByShortcodeResponse { emoji: found.map(emoji) })
+        })
+        .router()
 }

@@ -3,22 +3,31 @@
 //! One binary in four roles, which are Deployments of their own: `web` serves the page and asks the two
 //! gRPC services, `emoji` knows the emoji, `voting` counts the votes, and `vote-bot` votes. A vote for
 //! the doughnut fails on purpose, so that there is something to find.
+//!
+//! Invariant: stopping loses no request. A role that is asked to stop goes on serving for some time,
+//! since clients learn of it later than it does, and then finishes what was asked of it.
 
 mod bot;
 mod emoji;
+mod metrics;
 mod rpc;
+mod serve;
 mod voting;
 mod web;
 
 use clap::{Parser, Subcommand};
-use std::net::{Ipv6Addr, SocketAddr};
-use tokio::net::TcpListener;
+use metrics::Metrics;
+use serve::Stop;
+use std::time::Duration;
 
 #[derive(Parser)]
 #[command(about = "Vote for an emoji: the demo application of linkerd-rs")]
 struct Args {
     #[command(subcommand)]
     role: Role,
+    /// Seconds of serving after SIGTERM, so that clients learn first that this instance goes
+    #[arg(long, global = true, env = "STOP_DELAY", default_value_t = 5, value_name = "SECONDS")]
+    stop_delay: u64,
 }
 
 #[derive(Subcommand)]
@@ -36,17 +45,9 @@ enum Role {
         voting: String,
     },
     /// Know the emoji
-    Emoji {
-        /// Port of the gRPC service
-        #[arg(long, env = "GRPC_PORT", default_value_t = 8080)]
-        port: u16,
-    },
+    Emoji(Grpc),
     /// Count the votes
-    Voting {
-        /// Port of the gRPC service
-        #[arg(long, env = "GRPC_PORT", default_value_t = 8080)]
-        port: u16,
-    },
+    Voting(Grpc),
     /// Vote, again and again
     VoteBot {
         /// HOST:PORT of the page
@@ -55,34 +56,44 @@ enum Role {
         /// Votes per second
         #[arg(long, env = "REQUEST_RATE", default_value_t = 1)]
         rate: u32,
+        /// Port of the counters, at /metrics
+        #[arg(long, env = "PROM_PORT", default_value_t = 8801)]
+        prom_port: u16,
     },
+}
+
+/// Ports of a gRPC service.
+#[derive(clap::Args)]
+struct Grpc {
+    /// Port of the gRPC service
+    #[arg(long, env = "GRPC_PORT", default_value_t = 8080)]
+    port: u16,
+    /// Port of the counters, at /metrics
+    #[arg(long, env = "PROM_PORT", default_value_t = 8801)]
+    prom_port: u16,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).init();
-    match Args::parse().role {
-        Role::Web { port, emoji, voting } => serve(port, web::router(&emoji, &voting)?).await,
-        Role::Emoji { port } => serve(port, emoji::router()).await,
-        Role::Voting { port } => serve(port, voting::router()).await,
-        Role::VoteBot { web, rate } => bot::run(&web, rate).await,
+    let Args { role, stop_delay } = Args::parse();
+    let stop = Stop::listen(Duration::from_secs(stop_delay))?;
+    let metrics = Metrics::default();
+    match role {
+        Role::Web { port, emoji, voting } => serve::serve(port, web::router(&emoji, &voting)?, stop).await,
+        Role::Emoji(ports) => grpc(ports, emoji::router(&metrics), &metrics, stop).await,
+        Role::Voting(ports) => grpc(ports, voting::router(&metrics), &metrics, stop).await,
+        Role::VoteBot { web, rate, prom_port } => {
+            let bot = bot::Bot::new(web, rate, &metrics)?;
+            let counters = serve::serve(prom_port, metrics.router(), stop.clone());
+            let (ended, ()) = tokio::join!(counters, bot.run(stop));
+            ended
+        }
     }
 }
 
-async fn serve(port: u16, router: axum::Router) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))).await?;
-    tracing::info!(port, "serving");
-    let stop = async {
-        let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-        tokio::select! {
-            _ = terminated.recv() => Ok(()),
-            interrupted = tokio::signal::ctrl_c() => interrupted,
-        }
-    };
-    let stopped = async {
-        if let Err(error) = stop.await {
-            tracing::warn!(%error, "cannot wait for signals");
-        }
-    };
-    Ok(axum::serve(listener, router).with_graceful_shutdown(stopped).await?)
+async fn grpc(ports: Grpc, router: axum::Router, metrics: &Metrics, stop: Stop) -> anyhow::Result<()> {
+    let service = serve::serve(ports.port, router, stop.clone());
+    let counters = serve::serve(ports.prom_port, metrics.router(), stop);
+    tokio::try_join!(service, counters).map(|_| ())
 }

@@ -2,7 +2,8 @@
 
 use crate::{
     emoji,
-    rpc::{self, Empty, ResultsResponse, VotingResult},
+    metrics::Metrics,
+    rpc::{self, Empty, ResultsResponse, Service, VotingResult},
 };
 use axum::Router;
 use parking_lot::Mutex;
@@ -15,20 +16,21 @@ pub const BROKEN: &str = ":doughnut:";
 type Votes = Arc<Mutex<BTreeMap<&'static str, i32>>>;
 
 /// The service.
-pub fn router() -> Router {
+pub fn router(metrics: &Metrics) -> Router {
     let votes = Votes::default();
-    let mut router = Router::new();
+    let mut service = Service::new(rpc::VOTING, metrics.grpc_requests());
     for (_, shortcode) in emoji::ALL {
         let votes = votes.clone();
-        router = rpc::serve(router, rpc::VOTING, &rpc::vote_method(shortcode), move |_: Empty| {
+        service = service.method(&rpc::vote_method(shortcode), move |_: Empty| {
             let votes = votes.clone();
             async move { vote(&votes, shortcode) }
         });
     }
-    rpc::serve(router, rpc::VOTING, "Results", move |_: Empty| {
+    let results = move |_: Empty| {
         let results = results(&votes);
         async move { Ok(ResultsResponse { results }) }
-    })
+    };
+    service.method("Results", results).router()
 }
 
 fn vote(votes: &Votes, shortcode: &'static str) -> Result<Empty, Status> {

@@ -63,7 +63,7 @@ async fn leaderboard(State(services): State<Services>) -> Result<Json<Value>, Fa
     Ok(Json(rows.collect()))
 }
 
-/// A call that failed: 400 for a bad choice, else 500.
+/// A call that failed: 400 for a bad choice, 503 when a service could not be asked, else 500.
 struct Failure(Status);
 
 impl From<Status> for Failure {
@@ -77,6 +77,9 @@ impl IntoResponse for Failure {
         tracing::warn!(code = ?self.0.code(), message = self.0.message(), "a call failed");
         let code = match self.0.code() {
             tonic::Code::InvalidArgument => StatusCode::BAD_REQUEST,
+            tonic::Code::Unavailable | tonic::Code::DeadlineExceeded | tonic::Code::Cancelled => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         (code, Json(json!({"error": self.0.message()}))).into_response()
@@ -86,6 +89,7 @@ impl IntoResponse for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::Metrics;
     use axum::body::Body;
     use tower::ServiceExt as _;
 
@@ -107,7 +111,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_vote_goes_through_all_services_and_the_doughnut_fails() {
-        let (emoji, voting) = (role(crate::emoji::router()).await, role(crate::voting::router()).await);
+        let metrics = Metrics::default();
+        let (emoji, voting) =
+            (role(crate::emoji::router(&Metrics::default())).await, role(crate::voting::router(&metrics)).await);
         let web = router(&emoji, &voting).unwrap();
         assert_eq!(get(&web, "/api/list").await.1.as_array().unwrap().len(), crate::emoji::ALL.len());
         assert_eq!(get(&web, "/api/vote?choice=:crab:").await.0, StatusCode::OK);
@@ -115,5 +121,17 @@ mod tests {
         assert_eq!(get(&web, "/api/vote?choice=:nothing:").await.0, StatusCode::BAD_REQUEST);
         let expected = json!([{"shortcode": ":crab:", "unicode": "🦀", "votes": 1}]);
         assert_eq!(get(&web, "/api/leaderboard").await, (StatusCode::OK, expected));
+        let counted = metrics.encode();
+        for (method, code) in [("VoteCrab", "Ok"), ("VoteDoughnut", "Unknown"), ("Results", "Ok")] {
+            let labels = format!("grpc_method=\"{method}\",grpc_code=\"{code}\"}} 1");
+            assert!(counted.contains(&labels), "{method}: {counted}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_service_that_cannot_be_asked_is_no_failure_on_purpose() {
+        let nobody = "127.0.0.1:1";
+        let web = router(nobody, nobody).unwrap();
+        assert_eq!(get(&web, "/api/vote?choice=:doughnut:").await.0, StatusCode::SERVICE_UNAVAILABLE);
     }
 }
