@@ -43,7 +43,8 @@ impl Authority {
     }
 }
 
-fn params(name: &str) -> Result<CertificateParams> {
+/// What a certificate of an authority says.
+pub fn params(name: &str) -> Result<CertificateParams> {
     let mut params = CertificateParams::new(Vec::new())?;
     params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

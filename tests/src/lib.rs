@@ -8,7 +8,6 @@
 //! - [`cluster`]: what a test does with a Kubernetes API, whichever it is.
 //! - [`helm`]: the objects of our charts.
 //! - [`process`]: one of our binaries, running.
-//! - [`proxy_double`]: a client that behaves on the wire like the proxy.
 //! - [`eventually()`]: waiting for a condition, with a deadline and the last reason it failed.
 //!
 //! Invariant: whatever a test starts ends with the test process, however that ends.
@@ -22,7 +21,6 @@ pub mod helm;
 pub mod plain_http;
 pub mod port;
 pub mod process;
-pub mod proxy_double;
 mod teardown;
 mod tools;
 

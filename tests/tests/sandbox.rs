@@ -9,10 +9,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use linkerd_proto::identity::{CertifyRequest, identity_client::IdentityClient};
 use linkerd_tests::process::{Process, ProcessBuilder, find};
-use linkerd_tests::proxy_double::ProxyDouble;
-use linkerd_tests::proxy_double::config::Config;
-use linkerd_tests::proxy_double::state::{Rpc, State, Target};
 use linkerd_tests::{eventually, port};
+use linkerd2_proxy_double::ProxyDouble;
+use linkerd2_proxy_double::config::Config;
+use linkerd2_proxy_double::state::{Rpc, State, Target};
 use tempfile::TempDir;
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -224,6 +224,38 @@ async fn what_stands_for_a_proxy_finds_nothing_wrong_through_an_edit_and_a_resta
     let all = [Rpc::WatchPort, Rpc::Watch, Rpc::GetProfile, Rpc::Get];
     double.reaches(DEADLINE, |state| all.iter().all(|rpc| renewed(state, *rpc))).await?;
     assert_eq!(double.state().problems, [""; 0]);
+    Ok(())
+}
+
+/// All that `linkerd sandbox env` printed.
+fn variables(environment: &str) -> Vec<(String, String)> {
+    let exports = environment.split("export ").skip(1).filter_map(|export| {
+        let (name, value) = export.split_once("='")?;
+        Some((name.to_owned(), value.split_once('\'')?.0.to_owned()))
+    });
+    exports.collect()
+}
+
+#[tokio::test]
+async fn the_program_that_stands_for_a_proxy_runs_as_a_pod() -> Result<()> {
+    let sandbox = Sandbox::start().await?;
+    let environment = sandbox.stdout(&["sandbox", "env", "voting"]).await?;
+    let admin = variable(&environment, "LINKERD2_PROXY_ADMIN_LISTEN_ADDR")?.parse()?;
+    let mut builder = ProcessBuilder::new("linkerd2-proxy-double", admin);
+    for (name, value) in variables(&environment) {
+        builder = builder.env(name, value);
+    }
+    let mut process = builder.start(DEADLINE).await?;
+    // gRPC, metrics and the admin port.
+    eventually(DEADLINE, || async {
+        let metrics = process.admin_get("/metrics").await?.body;
+        let streams = "proxy_double_streams{method=\"InboundServerPolicies/WatchPort\"} 3";
+        ensure!(metrics.lines().any(|line| line == streams), "{metrics}");
+        ensure!(metrics.lines().any(|line| line == "proxy_double_problems_total 0"), "{metrics}");
+        Ok(())
+    })
+    .await?;
+    ensure!(process.terminate(DEADLINE).await?.success(), "it ended with an error");
     Ok(())
 }
 

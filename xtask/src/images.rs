@@ -38,8 +38,11 @@ const PROGRAMS: &[Program] = &[
     Program { name: "voting", package: "voting-app" },
 ];
 
+/// What the names of images begin with.
+const REGISTRY: &str = "localhost/linkerd-rs";
+
 /// The profile of what is released.
-const RELEASE: &str = "release";
+pub const RELEASE: &str = "release";
 
 /// The image of injected containers.
 const DATA_PLANE: &str = "proxy";
@@ -49,19 +52,32 @@ pub struct Args {
     /// Only these images: linkerd-identity, linkerd-destination, linkerd-policy, linkerd-injector,
     /// linkerd-sp-validator, voting, proxy
     names: Vec<String>,
-    /// The linkerd2-proxy to put into the image `proxy`, with its libraries; without it the program
-    /// that stands in for the proxy in tests is taken
+    /// The linkerd2-proxy to put into the image `proxy`, with its libraries; without it the double is
+    /// taken, which speaks to the control plane as a proxy does and forwards traffic in plain text
     #[arg(long, value_name = "PATH")]
     proxy: Option<PathBuf>,
     /// How the programs are built; `dev` takes less time, and makes images many times larger
     #[arg(long, value_name = "NAME", default_value = RELEASE)]
     profile: String,
     /// What the names of images begin with
-    #[arg(long, default_value = "localhost/linkerd-rs")]
+    #[arg(long, default_value = REGISTRY)]
     registry: String,
     /// By default the version of this workspace
     #[arg(long, default_value = env!("CARGO_PKG_VERSION"))]
     tag: String,
+}
+
+impl Args {
+    /// Every image, with the names that the charts use.
+    pub fn all(proxy: Option<PathBuf>, profile: &str) -> Self {
+        let (registry, tag) = (REGISTRY.to_owned(), env!("CARGO_PKG_VERSION").to_owned());
+        Self { names: Vec::new(), proxy, profile: profile.to_owned(), registry, tag }
+    }
+}
+
+/// Name of the image of injected containers, as [`Args::all`] makes it.
+pub fn proxy_name() -> String {
+    format!("{REGISTRY}/{DATA_PLANE}")
 }
 
 pub fn run(args: &Args) -> Result<()> {
@@ -71,14 +87,12 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let chosen = |name: &str| args.names.is_empty() || args.names.iter().any(|chosen| chosen == name);
     let programs: Vec<_> = PROGRAMS.iter().filter(|program| chosen(program.name)).collect();
-    let data_plane = chosen(DATA_PLANE) && has_proxy(args)?;
 
     heading(&format!("static programs, profile {}", args.profile));
     // All of them whichever images are wanted: which features their dependencies have, and with it
     // the digests, depends on what is built together.
     let mut packages: Vec<_> = PROGRAMS.iter().map(|program| program.package).collect();
     packages.extend(data_plane::PACKAGES);
-    packages.extend(data_plane::has_double().then_some(data_plane::DOUBLE));
     let binaries = binaries::build(&packages, &args.profile)?;
 
     heading("images");
@@ -91,23 +105,12 @@ pub fn run(args: &Args) -> Result<()> {
         let large = args.profile == RELEASE && written.size > LIMIT;
         ensure!(!large, "image {} has {} bytes, {LIMIT} are allowed", program.name, written.size);
     }
-    if data_plane {
+    if chosen(DATA_PLANE) {
         let proxy = args.proxy.clone().unwrap_or_else(|| binaries.join(data_plane::DOUBLE));
         let layer = data_plane::layer(&binaries, &proxy)?;
         write(args, DATA_PLANE, layer, "/usr/lib/linkerd/linkerd2-proxy-identity", "2102")?;
     }
     Ok(())
-}
-
-/// Whether there is something to put in the proxy's place. Says so if not, unless it was asked for.
-fn has_proxy(args: &Args) -> Result<bool> {
-    if args.proxy.is_some() || data_plane::has_double() {
-        return Ok(true);
-    }
-    let reason = "the image `proxy` needs a linkerd2-proxy; name one with --proxy PATH";
-    ensure!(args.names.iter().all(|name| name != DATA_PLANE), reason);
-    eprintln!("  left out: {reason}");
-    Ok(false)
 }
 
 fn write(args: &Args, name: &str, layer: Layer, entrypoint: &str, user: &str) -> Result<Written> {

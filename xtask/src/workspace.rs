@@ -14,6 +14,12 @@ pub fn cache() -> PathBuf {
     root().join(".cache")
 }
 
+/// Where cargo builds.
+pub fn target() -> PathBuf {
+    let folder = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
+    root().join(folder)
+}
+
 /// The folder of ready-to-run tools. The test harness reads the same folder.
 pub fn tools() -> PathBuf {
     cache().join("tools")

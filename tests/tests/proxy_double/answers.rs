@@ -33,6 +33,10 @@ impl Authority {
         vec![self.0.anchor()]
     }
 
+    pub fn anchors_pem(&self) -> String {
+        self.0.root.pem()
+    }
+
     /// Certifies a request for some time; the leaf itself is valid for long.
     pub fn certify(&self, request: &CertifyRequest, valid: Duration) -> Result<CertifyResponse, Status> {
         self.certify_as(request, &request.identity, SystemTime::now() + valid)

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, ensure};
-use linkerd_tests::proxy_double::config::{Peer, Token};
-use linkerd_tests::proxy_double::state::Rpc;
-use linkerd_tests::proxy_double::{Connections, ProxyDouble};
+use linkerd2_proxy_double::config::{Peer, Token};
+use linkerd2_proxy_double::state::Rpc;
+use linkerd2_proxy_double::{Connections, ProxyDouble};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -109,7 +109,7 @@ async fn a_renewal_has_the_same_key_and_the_token_of_now() -> Result<()> {
     assert_eq!(asked.certify[0].token, b"first");
     let csr = &asked.certify[0].certificate_signing_request;
     assert!(asked.certify.iter().all(|request| &request.certificate_signing_request == csr));
-    let renewed = |state: &linkerd_tests::proxy_double::state::State| {
+    let renewed = |state: &linkerd2_proxy_double::state::State| {
         let messages = state.counter(Rpc::Certify).messages;
         messages >= 3
     };
@@ -158,7 +158,7 @@ async fn a_server_with_another_name_is_not_talked_to() -> Result<()> {
         Peer::tls(fake.address.to_string(), "other.linkerd.serviceaccount.identity.linkerd.cluster.local");
     config.timing.unreachable = Duration::from_millis(300);
     let double = ProxyDouble::start(config)?;
-    let refused = |state: &linkerd_tests::proxy_double::state::State| {
+    let refused = |state: &linkerd2_proxy_double::state::State| {
         let counter = state.counter(Rpc::Certify);
         counter.errors.contains_key(&Code::Unavailable)
     };
@@ -184,7 +184,7 @@ async fn a_thousand_doubles_may_share_their_connections() -> Result<()> {
         double.reaches(DEADLINE, |state| state.has_policy(4191)).await?;
     }
     for group in &groups {
-        assert_eq!(group.opened().await, (1, 1));
+        assert_eq!(group.opened(), (1, 1));
     }
     Ok(())
 }

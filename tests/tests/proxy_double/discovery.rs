@@ -8,8 +8,8 @@ use linkerd_proto::destination::{DestinationProfile, WeightedDst};
 use linkerd_proto::meta::{Metadata, Resource, metadata};
 use linkerd_proto::net::TcpAddress;
 use linkerd_proto::outbound::{Backend, backend, traffic_spec};
-use linkerd_tests::proxy_double::state::{Answer, Outbound, Resolution, Rpc, State, Target};
-use linkerd_tests::proxy_double::{Endpoints, Lease, ProxyDouble};
+use linkerd2_proxy_double::state::{Answer, Outbound, Resolution, Rpc, State, Target};
+use linkerd2_proxy_double::{Endpoints, Lease, ProxyDouble};
 use tonic::{Code, Status};
 
 use crate::answers::{Authority, add, balanced, endpoint, endpoint_profile, pod, policy, remove};

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use linkerd_tests::proxy_double::ProxyDouble;
-use linkerd_tests::proxy_double::config::{Config, Limits};
-use linkerd_tests::proxy_double::state::{Rpc, State};
+use linkerd2_proxy_double::ProxyDouble;
+use linkerd2_proxy_double::config::{Config, Limits};
+use linkerd2_proxy_double::state::{Rpc, State};
 use tonic::Code;
 
 use crate::answers::{Authority, server};

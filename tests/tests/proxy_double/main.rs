@@ -6,12 +6,13 @@ mod discovery;
 mod fake;
 mod limits;
 mod policies;
+mod program;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use linkerd_proto::identity::{CertifyRequest, CertifyResponse};
-use linkerd_tests::proxy_double::config::{Config, Identity, Peer, Peers, Token};
+use linkerd2_proxy_double::config::{Config, Identity, Key, Peer, Peers, Token};
 use tonic::Status;
 
 use answers::Authority;
@@ -27,7 +28,8 @@ fn config(fake: &Fake, authority: &Authority) -> Config {
     let peer = Peer::plain(fake.address);
     let peers = Peers { identity: peer.clone(), destination: peer.clone(), policy: peer };
     let token = Token::Bytes(b"token\n".to_vec());
-    let identity = Identity { local_name: NAME.to_owned(), token, trust_anchors: authority.anchors() };
+    let (local_name, key) = (NAME.to_owned(), Key::Generated);
+    let identity = Identity { local_name, token, key, trust_anchors: authority.anchors() };
     let mut config = Config::of_pod("ns", "web", peers, identity);
     config.timing.min_refresh = Duration::from_millis(30);
     config.timing.min_backoff = Duration::from_millis(10);

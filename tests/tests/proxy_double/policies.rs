@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use linkerd_proto::inbound::{Authz, Server};
-use linkerd_tests::proxy_double::ProxyDouble;
-use linkerd_tests::proxy_double::state::{Rpc, State};
+use linkerd2_proxy_double::ProxyDouble;
+use linkerd2_proxy_double::state::{Rpc, State};
 use tonic::{Code, Status};
 
 use crate::answers::{Authority, server};
@@ -86,7 +86,7 @@ async fn a_restart_of_the_control_plane_is_survived_with_the_policy_kept() -> Re
     let port = Box::new(|_: usize, _: &_| Reply::one(server("after")));
     let _again = Fake::start_at(Scripts { port, ..Scripts::default() }, address).await?;
     double.reaches(DEADLINE, |state| policy_name(state).is_ok_and(|name| name == "after")).await?;
-    assert_eq!(double.connections().opened().await.1, 2);
+    assert_eq!(double.connections().opened().1, 2);
     Ok(())
 }
 

@@ -21,7 +21,7 @@ pub fn build(packages: &[&str], profile: &str) -> Result<PathBuf> {
     }
     run::visible(command.env("CARGO_ENCODED_RUSTFLAGS", flags().join("\x1f")))?;
     let folder = if profile == "dev" { "debug" } else { profile };
-    Ok(target_folder().join(target).join(folder))
+    Ok(workspace::target().join(target).join(folder))
 }
 
 /// Folders of this machine do not reach the programs, so that every checkout makes the same.
@@ -33,9 +33,4 @@ fn flags() -> Vec<String> {
         format!("--remap-path-prefix={}=linkerd-rs", workspace::root().display()),
         format!("--remap-path-prefix={}=cargo", cargo.display()),
     ]
-}
-
-fn target_folder() -> PathBuf {
-    let folder = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
-    workspace::root().join(folder)
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::layer::Layer;
 use super::libraries;
-use crate::{tools, workspace};
+use crate::tools;
 
 /// Where the containers of injected pods look for their programs.
 const FOLDER: &str = "usr/lib/linkerd";
@@ -15,13 +15,8 @@ const FOLDER: &str = "usr/lib/linkerd";
 /// The program that stands in for the proxy where there is none.
 pub const DOUBLE: &str = "linkerd2-proxy-double";
 
-/// Packages whose programs are in the image besides the proxy.
-pub const PACKAGES: &[&str] = &["linkerd2-proxy-identity", "linkerd2-proxy-init"];
-
-/// Whether this workspace has the program that stands in for the proxy.
-pub fn has_double() -> bool {
-    workspace::root().join("proxy-double/Cargo.toml").is_file()
-}
+/// Packages whose programs are in the image.
+pub const PACKAGES: &[&str] = &["linkerd2-proxy-identity", "linkerd2-proxy-init", DOUBLE];
 
 /// The file system of the image, with our programs from the folder `binaries`.
 pub fn layer(binaries: &Path, proxy: &Path) -> Result<Layer> {

@@ -11,17 +11,20 @@ use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::Code;
 
-use super::Shared;
-use super::balanced;
-use super::state::{Answer, Outbound, Resolution, Rpc, Target};
-use super::stream::{Subscribing, Watch, follow};
-use super::usable;
+use crate::balanced;
+use crate::double::Shared;
+use crate::state::{Answer, Outbound, Resolution, Rpc, Target};
+use crate::stream::{Subscribing, Watch, follow};
+use crate::usable;
 
 /// Watches everything about a target.
 pub async fn watch_target(shared: Arc<Shared>, target: Target) {
     let discovery = Arc::new(Discovery { shared, target, changed: Notify::new() });
     let has_profile = match &discovery.target {
-        Target::Address(address) => (discovery.shared.config.has_profile)(address.ip()),
+        Target::Address(address) => {
+            let networks = &discovery.shared.config.profile_networks;
+            networks.iter().any(|network| network.contains(&address.ip()))
+        }
         Target::Authority(_) => true,
     };
     let shared = &discovery.shared;

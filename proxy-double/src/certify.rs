@@ -9,11 +9,11 @@ use linkerd_proto::identity::identity_client::IdentityClient;
 use tokio::time::{Instant, sleep};
 use tonic::{Code, Status};
 
-use super::Shared;
-use super::certificate::KeyAndRequest;
-use super::config::{Timing, Token};
-use super::connection::{Connection, Connector};
-use super::state::{Certificate, Rpc};
+use crate::certificate::KeyAndRequest;
+use crate::config::{Timing, Token};
+use crate::connection::{Connection, Connector};
+use crate::double::Shared;
+use crate::state::{Certificate, Rpc};
 
 /// Part of the remaining validity after which a certificate is renewed.
 const RENEW_AT: f64 = 0.7;
@@ -24,12 +24,14 @@ pub async fn keep_certified(shared: Arc<Shared>, connector: Connector, key: KeyA
         let started = Instant::now();
         shared.recorder.count(Rpc::Certify, |counter| counter.requests += 1);
         if let Err(failure) = certify(&shared, &connector, &key).await {
+            tracing::warn!(error = format!("{failure:#}"), "not certified; it is tried again");
             let code = failure.downcast_ref::<Status>().map_or(Code::Internal, Status::code);
             shared.recorder.count(Rpc::Certify, |counter| *counter.errors.entry(code).or_default() += 1);
             if code == Code::Internal {
                 shared.recorder.problems(vec![format!("certificate: {failure:#}")]);
             }
         } else {
+            tracing::info!(identity = shared.config.local_name, "certified");
             let elapsed = started.elapsed();
             shared.recorder.count(Rpc::Certify, |counter| {
                 counter.messages += 1;

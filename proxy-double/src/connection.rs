@@ -6,6 +6,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context as Task, Poll};
 use std::time::Duration;
 
@@ -23,8 +24,8 @@ use tokio::time::timeout;
 use tonic::Status;
 use tonic::body::Body;
 
-use super::backoff::Backoff;
-use super::config::{Peer, Timing};
+use crate::backoff::Backoff;
+use crate::config::{Peer, Timing};
 
 const STREAM_WINDOW: u32 = 65_535;
 const CONNECTION_WINDOW: u32 = 1_048_576;
@@ -65,7 +66,12 @@ impl Connector {
     /// Opens a connection, to the first of the server's addresses that takes one.
     pub async fn connect(&self) -> Result<Http2> {
         let limit = if self.peer.is_loopback() { self.timing.connect_on_loopback } else { self.timing.connect };
-        let address = self.peer.address.replace(".:", ":");
+        // Only names of the cluster keep their final dot, which spares the search for longer ones; what
+        // is in the hosts file has none.
+        let address = match self.peer.is_loopback() {
+            true => self.peer.address.replace(".:", ":"),
+            false => self.peer.address.clone(),
+        };
         let mut failure = anyhow!("the name has no address");
         for address in lookup_host(&address).await.with_context(|| format!("cannot resolve {address}"))? {
             match timeout(limit, TcpStream::connect(address)).await {
@@ -123,20 +129,20 @@ pub struct Connection {
     connector: Connector,
     origin: Uri,
     slot: Arc<Mutex<Slot>>,
+    opened: Arc<AtomicU64>,
 }
 
 struct Slot {
     open: Option<Http2>,
     backoff: Backoff,
-    opened: u64,
 }
 
 impl Connection {
     /// A connection that is opened when it is first wanted.
     pub fn new(connector: Connector) -> Result<Self> {
         let origin = connector.origin()?;
-        let slot = Slot { open: None, backoff: connector.backoff(), opened: 0 };
-        Ok(Self { connector, origin, slot: Arc::new(Mutex::new(slot)) })
+        let slot = Slot { open: None, backoff: connector.backoff() };
+        Ok(Self { connector, origin, slot: Arc::new(Mutex::new(slot)), opened: Arc::default() })
     }
 
     /// The server.
@@ -155,8 +161,8 @@ impl Connection {
     }
 
     /// How many times it was opened.
-    pub async fn opened(&self) -> u64 {
-        self.slot.lock().await.opened
+    pub fn opened(&self) -> u64 {
+        self.opened.load(Ordering::Relaxed)
     }
 
     /// The open connection; waits until there is one, but not for ever.
@@ -175,10 +181,13 @@ impl Connection {
             match self.connector.connect().await {
                 Ok(open) => {
                     slot.backoff.reset();
-                    slot.opened += 1;
+                    self.opened.fetch_add(1, Ordering::Relaxed);
                     slot.open = Some(open);
                 }
-                Err(_) => slot.backoff.pause().await,
+                Err(error) => {
+                    tracing::warn!(error = format!("{error:#}"), "no connection; it is tried again");
+                    slot.backoff.pause().await;
+                }
             }
         }
     }

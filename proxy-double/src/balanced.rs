@@ -7,10 +7,10 @@ use linkerd_proto::destination::destination_client::DestinationClient;
 use linkerd_proto::destination::{GetDestination, Update};
 use tonic::Code;
 
-use super::Shared;
-use super::endpoints::Endpoints;
-use super::state::{Rpc, Target};
-use super::stream::{Subscribing, Watch, follow};
+use crate::double::Shared;
+use crate::endpoints::Endpoints;
+use crate::state::{Rpc, Target};
+use crate::stream::{Subscribing, Watch, follow};
 
 /// Watches the endpoints of a backend of a target.
 pub async fn watch_endpoints(shared: Arc<Shared>, target: Target, path: String) {

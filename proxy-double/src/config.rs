@@ -1,8 +1,10 @@
 //! What a double is told, as the environment tells the real proxy.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use rustls::pki_types::CertificateDer;
 
 /// Everything that a double is told.
@@ -20,6 +22,8 @@ pub struct Config {
     pub local_name: String,
     /// Proof of the identity, presented with each request for a certificate.
     pub token: Token,
+    /// The key, and the certificate request for it.
+    pub key: Key,
     /// What policies are asked for; sent as it is.
     pub workload: String,
     /// Who asks for destinations; sent as it is.
@@ -28,8 +32,11 @@ pub struct Config {
     pub inbound_ports: Vec<u16>,
     /// Port of the admin server.
     pub admin_port: u16,
-    /// Whether destinations at this address are asked for their profile: those of the cluster's networks.
-    pub has_profile: fn(IpAddr) -> bool,
+    /// Destinations in these networks are asked for their profile.
+    pub profile_networks: Vec<IpNet>,
+    /// Most outbound targets, and most inbound ports, that are watched because of connections; others are
+    /// not asked for.
+    pub max_watched: usize,
     /// Limits of streams, unless the peer is on loopback.
     pub limits: Limits,
     /// Puts the limits in force on loopback too.
@@ -48,11 +55,13 @@ impl Config {
             trust_anchors: identity.trust_anchors,
             local_name: identity.local_name,
             token: identity.token,
+            key: identity.key,
             workload: format!("{{\"ns\":\"{namespace}\", \"pod\":\"{pod}\"}}\n"),
             context: format!("{{\"ns\":\"{namespace}\", \"nodeName\":\"\", \"pod\":\"{pod}\"}}\n"),
             inbound_ports: Vec::new(),
             admin_port: 4191,
-            has_profile: is_private,
+            profile_networks: cluster_networks(),
+            max_watched: 1_000,
             limits: Limits::default(),
             limits_on_loopback: false,
             timing: Timing::default(),
@@ -78,6 +87,8 @@ pub struct Identity {
     pub local_name: String,
     /// Proof of it.
     pub token: Token,
+    /// Its key.
+    pub key: Key,
     /// What certificates must lead to.
     pub trust_anchors: Vec<CertificateDer<'static>>,
 }
@@ -88,7 +99,16 @@ pub enum Token {
     /// These bytes.
     Bytes(Vec<u8>),
     /// What the file holds, as it is.
-    File(std::path::PathBuf),
+    File(PathBuf),
+}
+
+/// Where a key and its certificate request come from.
+#[derive(Clone, Debug)]
+pub enum Key {
+    /// They are made at the start.
+    Generated,
+    /// From `key.p8` and `csr.der` in a folder, as the program before the proxy writes them.
+    Folder(PathBuf),
 }
 
 /// A server.
@@ -196,11 +216,9 @@ impl Default for Timing {
 }
 
 /// The networks that the chart takes for those of a cluster.
-fn is_private(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => ip.is_private() || ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64,
-        IpAddr::V6(ip) => ip.octets()[0] == 0xfd,
-    }
+fn cluster_networks() -> Vec<IpNet> {
+    let networks = ["10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fd00::/8"];
+    networks.iter().filter_map(|network| network.parse().ok()).collect()
 }
 
 #[cfg(test)]
@@ -230,10 +248,11 @@ mod tests {
 
     #[test]
     fn addresses_of_the_cluster_have_profiles() {
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
         for (ip, expected) in
             [("10.1.2.3", true), ("100.64.0.1", true), ("100.128.0.1", false), ("8.8.8.8", false), ("fd00::1", true)]
         {
-            assert_eq!(is_private(ip.parse().unwrap()), expected, "{ip}");
+            assert_eq!(cluster_networks().iter().any(|network| network.contains(&address(ip))), expected, "{ip}");
         }
     }
 }

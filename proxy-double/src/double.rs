@@ -1,26 +1,4 @@
-//! A client that behaves on the wire like the proxy: what cluster and load tests use in its place.
-//!
-//! Inputs: addresses and identity of a workload ([`Config`]), and the targets that its application
-//! would connect to. Outputs: requests to a control plane, and a [`State`] to assert on. There may be
-//! thousands in one process; they may share their [`Connections`].
-//!
-//! Invariants: a double asks what a proxy would ask, when it would ask it, and takes an answer as it
-//! would take it. It never repairs an answer: what a proxy could not use is a problem of the state.
-
-mod backoff;
-mod balanced;
-mod cache;
-mod certificate;
-mod certify;
-pub mod config;
-mod connection;
-mod endpoints;
-mod environment;
-mod inbound;
-mod outbound;
-pub mod state;
-mod stream;
-mod usable;
+//! One double: its connections, what it watches, and how to wait for what it knows.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,14 +9,13 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
 
-use self::cache::Cache;
-pub use self::cache::Lease;
-use self::certificate::{Current, KeyAndRequest, client_config};
-use self::config::{Config, Limits};
-use self::connection::{Connection, Connector};
-pub use self::endpoints::Endpoints;
-use self::state::{Recorder, State, Target};
-use self::stream::Rules;
+use crate::cache::{Cache, Lease};
+use crate::certificate::{Current, KeyAndRequest, client_config};
+use crate::config::{Config, Key, Limits, Peer};
+use crate::connection::{Connection, Connector};
+use crate::state::{Recorder, State, Target};
+use crate::stream::Rules;
+use crate::{certify, inbound, outbound};
 
 /// Connections to destination and policy.
 #[derive(Clone)]
@@ -58,7 +35,7 @@ impl Connections {
     }
 
     fn new(config: &Config, tls: &Arc<ClientConfig>) -> Result<Self> {
-        let connection = |peer: &config::Peer| {
+        let connection = |peer: &Peer| {
             Connection::new(Connector::new(peer.clone(), Arc::clone(tls), config.timing))
                 .with_context(|| format!("control-plane address {}", peer.address))
         };
@@ -66,23 +43,23 @@ impl Connections {
     }
 
     /// How often the connections to destination and policy were opened.
-    pub async fn opened(&self) -> (u64, u64) {
-        (self.destination.opened().await, self.policy.opened().await)
+    pub fn opened(&self) -> (u64, u64) {
+        (self.destination.opened(), self.policy.opened())
     }
 }
 
 /// What the tasks of a double share.
-struct Shared {
-    config: Config,
-    destination: Connection,
-    policy: Connection,
-    current: Current,
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) destination: Connection,
+    pub(crate) policy: Connection,
+    pub(crate) current: Current,
     frozen: watch::Receiver<bool>,
-    recorder: Recorder,
+    pub(crate) recorder: Recorder,
 }
 
 impl Shared {
-    fn rules(&self, connection: &Connection) -> Rules {
+    pub(crate) fn rules(&self, connection: &Connection) -> Rules {
         let is_limited = self.config.limits_on_loopback || !connection.peer().is_loopback();
         Rules {
             limits: if is_limited { self.config.limits.in_force() } else { Limits::NONE },
@@ -127,7 +104,10 @@ impl ProxyDouble {
     }
 
     fn with(config: Config, connections: Connections, current: Current, tls: Arc<ClientConfig>) -> Result<Self> {
-        let key = KeyAndRequest::generate(&config.local_name)?;
+        let key = match &config.key {
+            Key::Generated => KeyAndRequest::generate(&config.local_name)?,
+            Key::Folder(folder) => KeyAndRequest::read(folder)?,
+        };
         let identity = Connector::new(config.identity.clone(), tls, config.timing);
         identity.origin().with_context(|| format!("identity address {}", config.identity.address))?;
         let (frozen, is_frozen) = watch::channel(false);
@@ -181,9 +161,38 @@ impl ProxyDouble {
         self.ports.open(port, || inbound::watch_port(shared, port))
     }
 
+    /// Like [`ProxyDouble::connect`], unless as many targets are watched as may be.
+    pub fn connect_within_bounds(&self, target: impl Into<Target>) -> Option<Lease<Target>> {
+        let (target, shared) = (target.into(), Arc::clone(&self.shared));
+        let most = self.shared.config.max_watched;
+        self.targets.open_within(most, target.clone(), || outbound::watch_target(shared, target))
+    }
+
+    /// Like [`ProxyDouble::accept`], unless as many ports are watched as may be.
+    pub fn accept_within_bounds(&self, port: u16) -> Option<Lease<u16>> {
+        let shared = Arc::clone(&self.shared);
+        self.ports.open_within(self.shared.config.max_watched, port, || inbound::watch_port(shared, port))
+    }
+
+    /// Waits until the double was certified.
+    pub async fn certified(&self) {
+        // The double, and with it the sender, is there as long as this waits.
+        let _ = self.shared.recorder.subscribe().wait_for(State::is_ready).await;
+    }
+
+    /// Reads what the double knows, which may be much.
+    pub fn read<T>(&self, read: impl FnOnce(&State) -> T) -> T {
+        read(&self.shared.recorder.subscribe().borrow())
+    }
+
+    /// What it was told.
+    pub fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
     /// What the double knows.
     pub fn state(&self) -> State {
-        self.shared.recorder.subscribe().borrow().clone()
+        self.read(State::clone)
     }
 
     /// Its connections.

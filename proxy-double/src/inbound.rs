@@ -6,10 +6,10 @@ use linkerd_proto::inbound::inbound_server_policies_client::InboundServerPolicie
 use linkerd_proto::inbound::{PortSpec, Server};
 use tonic::Code;
 
-use super::Shared;
-use super::state::{Inbound, Rpc};
-use super::stream::{Subscribing, Watch, follow};
-use super::usable;
+use crate::double::Shared;
+use crate::state::{Inbound, Rpc};
+use crate::stream::{Subscribing, Watch, follow};
+use crate::usable;
 
 /// Watches the policy of a port.
 pub async fn watch_port(shared: Arc<Shared>, port: u16) {

@@ -11,8 +11,8 @@ use linkerd_proto::{inbound, outbound};
 use tokio::sync::watch;
 use tonic::Code;
 
-use super::endpoints::Endpoints;
-use super::usable;
+use crate::endpoints::Endpoints;
+use crate::usable;
 
 /// Most problems that are kept; the count goes on.
 const KEPT_PROBLEMS: usize = 100;
@@ -195,11 +195,29 @@ pub enum Rpc {
     Get,
 }
 
+impl Rpc {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Certify, Self::WatchPort, Self::Watch, Self::GetProfile, Self::Get];
+
+    /// Service and method.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Certify => "Identity/Certify",
+            Self::WatchPort => "InboundServerPolicies/WatchPort",
+            Self::Watch => "OutboundPolicies/Watch",
+            Self::GetProfile => "Destination/GetProfile",
+            Self::Get => "Destination/Get",
+        }
+    }
+}
+
 /// What was counted of a method.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counter {
     /// Requests, the first ones included.
     pub requests: u64,
+    /// Streams that are there now: their first message came, and they have not ended.
+    pub open: u64,
     /// Messages that came; for certificates, those that were accepted.
     pub messages: u64,
     /// Streams that were renewed because a limit was reached.
@@ -240,15 +258,37 @@ impl Recorder {
         self.change(|state| count(state.counters.entry(rpc).or_default()));
     }
 
+    /// Counts a stream as there, for as long as the result lives.
+    pub fn open(&self, rpc: Rpc) -> OpenStream {
+        self.count(rpc, |counter| counter.open += 1);
+        OpenStream { recorder: self.clone(), rpc }
+    }
+
     /// Reports what a proxy could not use.
     pub fn problems(&self, problems: Vec<String>) {
         if problems.is_empty() {
             return;
+        }
+        for problem in &problems {
+            tracing::warn!(problem, "a proxy could not use an answer");
         }
         self.change(|state| {
             state.problem_count += problems.len() as u64;
             let room = KEPT_PROBLEMS.saturating_sub(state.problems.len());
             state.problems.extend(problems.into_iter().take(room));
         });
+    }
+}
+
+/// A stream that is there.
+#[must_use = "a stream that nobody holds has ended"]
+pub struct OpenStream {
+    recorder: Recorder,
+    rpc: Rpc,
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.recorder.count(self.rpc, |counter| counter.open -= 1);
     }
 }

@@ -9,9 +9,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 use tonic::{Code, Status, Streaming};
 
-use super::backoff::Backoff;
-use super::config::Limits;
-use super::state::{Recorder, Rpc};
+use crate::backoff::Backoff;
+use crate::config::Limits;
+use crate::state::{Recorder, Rpc};
 
 /// A subscription under way.
 pub type Subscribing<T> = Pin<Box<dyn Future<Output = Result<Streaming<T>, Status>> + Send>>;
@@ -83,6 +83,11 @@ pub async fn follow<W: Watch>(mut watch: W, mut rules: Rules) {
                 }
             }
             End::Server { code, delivered } => {
+                match code {
+                    // What there is no policy for is asked for all the same.
+                    Code::Ok | Code::NotFound => tracing::debug!(method = W::RPC.name(), ?code, "a stream ended"),
+                    _ => tracing::info!(method = W::RPC.name(), ?code, "a stream ended"),
+                }
                 rules.recorder.count(W::RPC, |counter| match code {
                     Code::Ok => counter.ends += 1,
                     code => *counter.errors.entry(code).or_default() += 1,
@@ -118,6 +123,7 @@ async fn session<W: Watch>(watch: &mut W, old: Option<Streaming<W::Message>>, ru
         }
         Err(code) => return End::Server { code, delivered: false },
     };
+    let _open = rules.recorder.open(W::RPC);
     loop {
         thaw(&mut rules.frozen).await;
         let ends = [limits.idle.map(|idle| Instant::now() + idle), limits.lifetime.map(|lifetime| started + lifetime)];

@@ -1,5 +1,6 @@
 //! Key, certificate request, and what makes an issued certificate acceptable.
 
+use std::path::Path;
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -28,6 +29,20 @@ impl KeyAndRequest {
         params.distinguished_name.push(DnType::CommonName, name);
         let request = params.serialize_request(&key)?.der().to_vec();
         Ok(Self { key: key.serialize_der(), request })
+    }
+
+    /// What the program before the proxy wrote to a folder.
+    ///
+    /// # Errors
+    /// When a file cannot be read or is empty; a bad key shows only with the first certificate.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let read = |name: &str| -> Result<Vec<u8>> {
+            let path = folder.join(name);
+            let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            ensure!(!bytes.is_empty(), "{} is empty", path.display());
+            Ok(bytes)
+        };
+        Ok(Self { key: read("key.p8")?, request: read("csr.der")? })
     }
 
     /// The request, in DER.

@@ -42,7 +42,23 @@ impl<K: Key> Cache<K> {
     where
         F: Future<Output = ()> + Send + 'static,
     {
+        self.lease(&mut self.0.entries(), key, watch)
+    }
+
+    /// Like [`Cache::open`], unless that would be one key more than `most`.
+    pub fn open_within<F>(&self, most: usize, key: K, watch: impl FnOnce() -> F) -> Option<Lease<K>>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let mut entries = self.0.entries();
+        let has_room = entries.len() < most || entries.contains_key(&key);
+        has_room.then(|| self.lease(&mut entries, key, watch))
+    }
+
+    fn lease<F>(&self, entries: &mut HashMap<K, Entry>, key: K, watch: impl FnOnce() -> F) -> Lease<K>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let entry = entries.entry(key.clone()).or_insert_with(|| {
             let watch = AbortOnDropHandle::new(self.0.runtime.spawn(watch()));
             Entry { users: 0, _watch: watch, expiry: None }
@@ -136,5 +152,17 @@ mod tests {
         let _later = open();
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(counts(), (2, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_cache_takes_only_what_it_knows_until_something_goes() {
+        let cache = Cache::new(Duration::from_secs(5), |_: &u16| {});
+        let open = |key| cache.open_within(2, key, std::future::pending::<()>);
+        let first = open(1);
+        let _second = open(2);
+        assert!(first.is_some() && open(3).is_none() && open(2).is_some());
+        drop(first);
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        assert!(open(3).is_some());
     }
 }
