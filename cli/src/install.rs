@@ -10,6 +10,7 @@ mod charts;
 mod cluster;
 mod credentials;
 mod documents;
+pub mod expected;
 mod proxy_arguments;
 mod set;
 mod template;
