@@ -2,6 +2,7 @@
 
 use crate::{
     arguments::{Arguments, Command, named, tree},
+    check,
     colours::Colours,
     completion, diagnostics, failure,
     global::Global,
@@ -26,6 +27,7 @@ fn execute(Arguments { global, command }: Arguments, words: &[String]) -> anyhow
     let Some(command) = command else { return help(words) };
     let global = global.resolve(std::env::var("LINKERD_NAMESPACE").ok())?;
     match command {
+        Command::Check(args) => with_log(&global, || check::run(&args, &global)),
         Command::Completion(args) => completion::run(args),
         Command::Diagnostics(args) => with_log(&global, || diagnostics::run(args, &global, words)),
         Command::Inject(args) => with_log(&global, || inject::run(*args, &global)),
@@ -37,10 +39,13 @@ fn execute(Arguments { global, command }: Arguments, words: &[String]) -> anyhow
     }
 }
 
+/// What is logged with `--verbose`: what this program does, without the frames of its connections.
+const VERBOSE: &str = "debug,h2=info,hyper_util=info,rustls=info,tower=info,tungstenite=info";
+
 /// Runs a command whose log is only wanted with `--verbose`.
 fn with_log<T>(global: &Global, command: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
     if global.verbose {
-        linkerd_controller::logging::init("debug", linkerd_controller::logging::Format::Plain)?;
+        linkerd_controller::logging::init(VERBOSE, linkerd_controller::logging::Format::Plain)?;
         tracing::debug!(namespace = global.namespace(), "control plane");
     }
     command()

@@ -1,12 +1,12 @@
 //! The tree of commands.
 
-use crate::{completion, diagnostics, global::Global, inject, install, sandbox, uninject, uninstall, version};
+use crate::{check, completion, diagnostics, global::Global, inject, install, sandbox, uninject, uninstall, version};
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Controls Linkerd, a service mesh.
 ///
-/// The commands that ask a control plane find a running sandbox by themselves; start one with
-/// `linkerd sandbox PATH`.
+/// The commands that ask a control plane find a cluster by its kubeconfig, or a running sandbox; start one
+/// with `linkerd sandbox PATH`.
 #[derive(Debug, Parser)]
 #[command(name = "linkerd", args_override_self = true, infer_long_args = false)]
 pub struct Arguments {
@@ -21,9 +21,9 @@ pub struct Arguments {
 /// A command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Check(check::CheckArgs),
     /// Print a script that completes commands and options in a shell
     Completion(completion::CompletionArgs),
-    /// Show what the control plane tells proxies
     #[command(visible_alias = "dg")]
     Diagnostics(diagnostics::DiagnosticsArgs),
     Inject(Box<inject::InjectArgs>),
@@ -31,7 +31,6 @@ pub enum Command {
     Sandbox(Box<sandbox::SandboxArgs>),
     Uninject(uninject::UninjectArgs),
     Uninstall(uninstall::UninstallArgs),
-    /// Print the versions of this program and of the control plane
     Version(version::VersionArgs),
 }
 

@@ -1,13 +1,19 @@
 //! `linkerd diagnostics`: what the control plane tells proxies.
 
 mod connect;
+mod controller_metrics;
 mod dump;
 mod endpoints;
+mod metrics;
 mod policy;
 mod profile;
+mod proxy_metrics;
 mod status;
 
-use crate::{app, global::Global};
+use crate::{
+    app,
+    global::{Global, given},
+};
 use std::{future::Future, process::ExitCode, time::Duration};
 
 /// Longest wait for an answer.
@@ -15,8 +21,9 @@ const LIMIT: Duration = Duration::from_secs(5);
 
 /// Show what the control plane tells proxies
 ///
-/// The commands ask the gRPC API that proxies use: that of `--api-addr`, else that of a running
-/// sandbox.
+/// The commands ask the gRPC API that proxies use: that of `--api-addr`, else that of the cluster which
+/// `--kubeconfig`, `--context` or `--as` name, else that of a running sandbox, else that of the cluster of
+/// the default kubeconfig. With --verbose they log which one. The metrics are always those of a cluster.
 #[derive(Debug, clap::Args)]
 pub struct DiagnosticsArgs {
     #[command(subcommand)]
@@ -25,13 +32,27 @@ pub struct DiagnosticsArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Show where requests to a Service go
+    #[command(visible_alias = "cp-metrics")]
+    ControllerMetrics(controller_metrics::ControllerMetricsArgs),
     #[command(visible_alias = "ep")]
     Endpoints(endpoints::EndpointsArgs),
-    /// Show the policy of a port of a Pod or Service
     Policy(policy::PolicyArgs),
-    /// Show the profile of an address
     Profile(profile::ProfileArgs),
+    ProxyMetrics(proxy_metrics::ProxyMetricsArgs),
+}
+
+/// Which pod of a cluster to ask.
+#[derive(Debug, clap::Args)]
+struct PodArgs {
+    /// Pod of the cluster's control plane to ask, instead of one that is found
+    #[arg(long, value_name = "NAME")]
+    destination_pod: Option<String>,
+}
+
+impl PodArgs {
+    fn name(&self) -> Option<&str> {
+        given(&self.destination_pod)
+    }
 }
 
 /// Runs the sub-command; without one, prints help.
@@ -40,9 +61,11 @@ enum Command {
 /// When the sub-command fails.
 pub fn run(args: DiagnosticsArgs, global: &Global, words: &[String]) -> anyhow::Result<ExitCode> {
     match args.command {
+        Some(Command::ControllerMetrics(args)) => block_on(controller_metrics::run(args, global)),
         Some(Command::Endpoints(args)) => block_on(endpoints::run(args, global)),
         Some(Command::Policy(args)) => block_on(policy::run(args, global)),
         Some(Command::Profile(args)) => block_on(profile::run(args, global)),
+        Some(Command::ProxyMetrics(args)) => block_on(proxy_metrics::run(args, global)),
         None => app::help(words),
     }
 }

@@ -14,7 +14,8 @@ pub struct Global {
     /// Namespace of the control plane [default: $LINKERD_NAMESPACE, else linkerd]
     #[arg(long, short = 'L', global = true, value_name = "NAMESPACE")]
     linkerd_namespace: Option<String>,
-    /// Address of the gRPC API to ask; without it, a running sandbox is asked
+    /// Address of the gRPC API that diagnostics ask [default: the cluster that options name, else a running
+    /// sandbox, else the cluster of the kubeconfig]
     #[arg(long, global = true, value_name = "HOST:PORT")]
     pub api_addr: Option<String>,
     /// Log what is done, on standard error
@@ -28,8 +29,9 @@ pub struct Global {
 /// Options that tell which cluster to use.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Cluster {
-    #[arg(long, global = true, hide = true, value_name = "NAMESPACE", default_value = "linkerd-cni")]
-    cni_namespace: String,
+    /// Namespace of the CNI plug-in, for `linkerd check`
+    #[arg(long, global = true, value_name = "NAMESPACE", default_value = "linkerd-cni")]
+    pub cni_namespace: String,
     /// File that tells how to reach the cluster [default: $KUBECONFIG, else ~/.kube/config]
     #[arg(long, global = true, value_name = "FILE")]
     pub kubeconfig: Option<String>,
@@ -70,18 +72,19 @@ impl Global {
     pub fn cluster(&self) -> &Cluster {
         &self.cluster
     }
+}
 
-    /// Given options that only commands use which connect to a cluster.
-    pub fn unused(&self) -> Vec<&'static str> {
-        let Cluster { cni_namespace: _, kubeconfig, context, impersonate, impersonate_groups } = &self.cluster;
-        let given = [
-            ("--kubeconfig", kubeconfig.is_some()),
-            ("--context", context.is_some()),
-            ("--as", impersonate.is_some()),
-            ("--as-group", !impersonate_groups.is_empty()),
-        ];
-        given.into_iter().filter(|(_, is_given)| *is_given).map(|(name, _)| name).collect()
+impl Cluster {
+    /// Whether the user named a cluster, or somebody to be there, instead of leaving it to the defaults.
+    pub fn is_named(&self) -> bool {
+        let Self { cni_namespace: _, kubeconfig, context, impersonate, impersonate_groups: _ } = self;
+        [kubeconfig, context, impersonate].into_iter().any(|option| given(option).is_some())
     }
+}
+
+/// The value of an option; an empty one counts as none.
+pub fn given(option: &Option<String>) -> Option<&str> {
+    option.as_deref().filter(|value| !value.is_empty())
 }
 
 #[cfg(test)]
@@ -107,5 +110,19 @@ mod tests {
         assert_eq!(refused.to_string(), "bad ns is not a valid namespace");
         assert!(namespace(Some(""), None).is_err());
         assert!(namespace(None, Some("a.b")).is_err());
+    }
+
+    #[test]
+    fn an_option_without_value_names_no_cluster() {
+        let cluster = |line: &str| {
+            let words = ["linkerd"].into_iter().chain(line.split_whitespace());
+            <crate::arguments::Arguments as clap::Parser>::parse_from(words).global.cluster
+        };
+        for line in ["", "--kubeconfig= --context= --as=", "--as-group g"] {
+            assert!(!cluster(line).is_named(), "{line}");
+        }
+        for line in ["--kubeconfig f", "--context c", "--as u"] {
+            assert!(cluster(line).is_named(), "{line}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! `linkerd inject`.
 
+mod cluster;
 mod flags;
 
 use crate::{colours::Colours, failure::Bare, global::Global, input, output};
@@ -13,14 +14,14 @@ use std::process::ExitCode;
 /// Add to manifests what makes the control plane inject its proxy
 ///
 /// Prints the manifests with annotations on workloads and Namespaces; everything else passes as it is.
-/// The options become annotations where they differ from the defaults of the Helm chart: this version
-/// does not read the configuration of a cluster, as if --ignore-cluster were given.
+/// The options become annotations where they differ from the values that the control plane of the cluster
+/// was installed with, or from the defaults of the Helm chart with --ignore-cluster.
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "linkerd inject [OPTIONS] FILE|FOLDER|URL|-",
     after_help = "Examples:\n  \
                         kubectl get deploy -o yaml | linkerd inject - | kubectl apply -f -\n  \
-                        linkerd inject --ingress application.yaml"
+                        linkerd inject --ingress --ignore-cluster application.yaml"
 )]
 pub struct InjectArgs {
     // Hidden, since the usage says it better.
@@ -29,7 +30,7 @@ pub struct InjectArgs {
     /// Write the whole proxy, not only annotations
     #[arg(long)]
     manual: bool,
-    /// Do not read the configuration of a cluster
+    /// Compare with the defaults of the Helm chart, and ask no cluster
     #[arg(long)]
     ignore_cluster: bool,
     /// Form of the output: yaml or json
@@ -47,7 +48,7 @@ pub fn run(args: InjectArgs, global: &Global) -> anyhow::Result<ExitCode> {
     let manifests = input::read(&args.source)?;
     let format = format_of(&args.output)?;
     let registry = std::env::var("LINKERD_DOCKER_REGISTRY").ok().filter(|registry| !registry.is_empty());
-    let base = base(&args, global);
+    let base = base(&args, global)?;
     let overrides = Overrides::new(&base, &args.flags.into_flags(registry)?)?;
     let token_projection = base.identity.service_account_token_projection;
     let manual = args.manual.then(|| Manual::new(base, global.namespace())).transpose()?;
@@ -56,10 +57,17 @@ pub fn run(args: InjectArgs, global: &Global) -> anyhow::Result<ExitCode> {
     transformed(manifest::inject(&inputs, &options), global)
 }
 
-/// The values that options are compared with: those of the chart, whether or not a cluster may be read.
-fn base(args: &InjectArgs, global: &Global) -> Values {
-    tracing::debug!(ignore_cluster = args.ignore_cluster, namespace = global.namespace(), "using the chart's defaults");
-    Values::default()
+/// The values that options are compared with.
+fn base(args: &InjectArgs, global: &Global) -> anyhow::Result<Values> {
+    if args.ignore_cluster {
+        tracing::debug!("using the defaults of the chart");
+        return Ok(Values::default());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let values = runtime.block_on(cluster::values(global));
+    // A name that is still looked up, say, is nobody's concern any more.
+    runtime.shutdown_background();
+    values
 }
 
 /// The form of the output.

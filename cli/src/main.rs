@@ -6,6 +6,7 @@
 
 mod app;
 mod arguments;
+mod check;
 mod cluster;
 mod colours;
 mod completion;
@@ -15,7 +16,10 @@ mod global;
 mod inject;
 mod input;
 mod install;
+mod linkerd_config;
 mod output;
+mod port_forward;
+mod resource;
 mod sandbox;
 mod uninject;
 mod uninstall;

@@ -6,7 +6,7 @@ fn linkerd(arguments: &[&str]) -> Output {
     // No sandbox of the user, and none of their settings.
     let empty = tempfile::tempdir().expect("a folder");
     let mut command = Command::new(env!("CARGO_BIN_EXE_linkerd"));
-    command.args(arguments).env_clear().env("XDG_RUNTIME_DIR", empty.path());
+    command.args(arguments).env_clear().env("XDG_RUNTIME_DIR", empty.path()).env("HOME", empty.path());
     command.output().expect("the program runs")
 }
 
@@ -105,22 +105,28 @@ fn options_of_a_cluster_are_taken_before_and_after_the_command() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
 }
 
+// Acceptance case 61 of the command line.
 #[test]
-fn the_version_of_an_absent_control_plane_is_unavailable() {
-    let output = linkerd(&["version"]);
-    assert_eq!(output.status.code(), Some(0));
-    assert!(stdout(&output).ends_with("\nServer version: unavailable\n"), "{}", stdout(&output));
+fn the_version_of_the_program_needs_no_cluster_and_others_do() {
     let output = linkerd(&["version", "--client", "--short"]);
-    assert_eq!(stdout(&output).lines().count(), 1);
+    assert_eq!((output.status.code(), stdout(&output).lines().count()), (Some(0), 1), "{}", stderr(&output));
+    let none = error(&["version"]);
+    assert!(none.starts_with("Error: error configuring Kubernetes API client: no kubeconfig at /"), "{none}");
+    assert!(none.ends_with("/.kube/config; name one with --kubeconfig FILE"), "{none}");
 }
 
 #[test]
-fn diagnostics_without_a_sandbox_say_how_to_start_one() {
-    let how = "no sandbox runs; start one with 'linkerd sandbox PATH', or name an API with --api-addr HOST:PORT";
-    assert_eq!(error(&["diagnostics", "endpoints", "a"]), format!("Error creating destination client: {how}"));
+fn without_any_control_plane_diagnostics_name_all_ways_to_one() {
+    let how = "there is no control plane to ask: start a sandbox with 'linkerd sandbox PATH', name a cluster with \
+               --kubeconfig FILE, or name an API with --api-addr HOST:PORT";
+    let no_client = format!("Error creating destination client: {how}");
+    assert_eq!(error(&["diagnostics", "endpoints", "a"]), no_client);
+    assert_eq!(error(&["diagnostics", "profile", "a"]), no_client);
     assert_eq!(error(&["diagnostics", "policy", "po/x", "80"]), format!("Error: {how}"));
-    let unused = format!("Error: {how} (--context has no effect: this version connects to no cluster)");
-    assert_eq!(error(&["diagnostics", "profile", "a", "--context", "c"]), unused);
+    let unknown = "error configuring Kubernetes API client: context \"c\" does not exist";
+    assert_eq!(error(&["diagnostics", "policy", "po/x", "80", "--context", "c"]), format!("Error: {unknown}"));
+    assert_eq!(error(&["diagnostics", "proxy-metrics", "po/x", "--context=c"]), format!("Error: {unknown}"));
+    assert_eq!(error(&["diagnostics", "controller-metrics", "--context=c"]), format!("Error: {unknown}"));
 }
 
 #[test]
@@ -133,6 +139,10 @@ fn arguments_of_diagnostics_are_checked_before_anything_is_asked() {
     assert_eq!(policy(["svc/x", "65536"]), "Error: invalid port \"65536\"; use 1 to 65535");
     let output = "Error: output must be one of: yaml, json";
     assert_eq!(error(&["diagnostics", "policy", "po/x", "80", "-o", "foo"]), output);
+    let proxy_metrics = |resource| error(&["diagnostics", "proxy-metrics", resource]);
+    assert_eq!(proxy_metrics("deploy"), "Error: no resource name provided; use TYPE/NAME");
+    assert_eq!(proxy_metrics("a/b/c"), "Error: invalid resource string: a/b/c; use TYPE/NAME");
+    assert!(proxy_metrics("ns/x").starts_with("Error: unsupported resource type: namespace; use one of cronjob, "));
     let format = "Error: --output currently only supports table and json";
     assert_eq!(error(&["diagnostics", "endpoints", "a", "-o", "foo"]), format);
 }

@@ -48,6 +48,16 @@ async fn endpoints_of_several_namespaces_are_tables_of_their_own() {
     );
 }
 
+// Acceptance case 47 of the command line.
+#[tokio::test]
+async fn a_named_api_is_asked_without_a_cluster() {
+    let api = Api::start().await;
+    for command in [&["endpoints", "empty.b", "-o", "json"][..], &["profile", "web.b"], &["policy", "po/web", "80"]] {
+        let output = linkerd(&api, &[command, &["--kubeconfig", "no/such/file"]].concat()).await;
+        assert!(!result(&output).is_empty(), "{command:?}");
+    }
+}
+
 #[tokio::test]
 async fn endpoints_as_json_are_an_array_that_may_be_empty() {
     let api = Api::start().await;

@@ -85,13 +85,13 @@ fn a_workload_gains_an_annotation_and_the_report_goes_to_standard_error() {
     ---
     ");
     assert_eq!(stderr(&output), "\ndeployment \"web\" injected\n\n");
-    assert_eq!(success(&["inject", "-"], &[], DEPLOYMENT), output, "without the flag");
 }
 
 #[test]
 fn options_and_the_registry_of_the_environment_become_annotations() {
     let arguments = [
         "inject",
+        "--ignore-cluster",
         "-",
         "--admin-port",
         "1234",
@@ -115,14 +115,14 @@ fn options_and_the_registry_of_the_environment_become_annotations() {
 
 #[test]
 fn what_is_not_concerned_passes_as_it_is_with_a_warning() {
-    let output = success(&["inject", "-"], &[], CONFIG_MAP);
+    let output = success(&["inject", "--ignore-cluster", "-"], &[], CONFIG_MAP);
     assert_eq!(stdout(&output), format!("{CONFIG_MAP}---\n"));
     assert_eq!(stderr(&output), "\n\u{203c} no supported objects found\n\nconfigmap \"settings\" skipped\n\n");
 }
 
 #[test]
 fn a_verbose_report_also_names_what_is_in_order() {
-    let output = success(&["inject", "-", "--verbose"], &[], DEPLOYMENT);
+    let output = success(&["inject", "--ignore-cluster", "-", "--verbose"], &[], DEPLOYMENT);
     assert_eq!(stderr(&output).lines().filter(|line| line.starts_with('\u{221a}')).count(), 6, "{}", stderr(&output));
     assert!(stderr(&output).ends_with("\n\ndeployment \"web\" injected\n\n"), "{}", stderr(&output));
 }
@@ -131,8 +131,11 @@ fn a_verbose_report_also_names_what_is_in_order() {
 fn nothing_is_printed_when_any_object_fails() {
     let host_network = DEPLOYMENT.replace("      containers:", "      hostNetwork: true\n      containers:");
     let expected = "Error transforming resources:\nfailed to inject deployment/web: hostNetwork is enabled";
-    assert_eq!(error(&["inject", "-"], &format!("{DEPLOYMENT}---\n{host_network}")), expected);
-    assert!(error(&["inject", "-"], &format!("{DEPLOYMENT}---\na: [")).starts_with("Error transforming resources:\n"));
+    assert_eq!(error(&["inject", "--ignore-cluster", "-"], &format!("{DEPLOYMENT}---\n{host_network}")), expected);
+    assert!(
+        error(&["inject", "--ignore-cluster", "-"], &format!("{DEPLOYMENT}---\na: ["))
+            .starts_with("Error transforming resources:\n")
+    );
 }
 
 #[test]
@@ -141,13 +144,13 @@ fn wrong_inputs_and_options_are_told() {
     assert_eq!(first(&["inject"]), "Error: please specify a kubernetes resource file");
     assert_eq!(first(&["inject", "http://x/y.yml"]), "Error: only HTTPS URLs are allowed");
     assert_eq!(
-        error(&["inject", "-", "-o", "foo"], DEPLOYMENT),
+        error(&["inject", "--ignore-cluster", "-", "-o", "foo"], DEPLOYMENT),
         "Error transforming resources:\nunsupported format foo"
     );
-    assert!(first(&["inject", "-", "--proxy-cpu-request", "lots"]).contains("--proxy-cpu-request"));
+    assert!(first(&["inject", "--ignore-cluster", "-", "--proxy-cpu-request", "lots"]).contains("--proxy-cpu-request"));
     let duration =
         "Error: invalid argument \"soon\" for \"--close-wait-timeout\" flag: use a duration such as 30s or 1h30m";
-    assert_eq!(first(&["inject", "-", "--close-wait-timeout", "soon"]), duration);
+    assert_eq!(first(&["inject", "--ignore-cluster", "-", "--close-wait-timeout", "soon"]), duration);
     assert_eq!(
         first(&["inject", "-", "--manual", "--ignore-cluster"]),
         "Error: Please provide the identity trust anchors"
@@ -161,14 +164,15 @@ fn a_folder_is_one_stream_in_lexical_order() {
     std::fs::create_dir(folder.path().join("nested")).unwrap();
     std::fs::write(folder.path().join("nested/web.txt"), DEPLOYMENT).unwrap();
     std::fs::write(folder.path().join("api.yaml"), DEPLOYMENT.replace("name: web\nspec", "name: api\nspec")).unwrap();
-    let output = success(&["inject", &folder.path().display().to_string()], &[], "");
+    let output = success(&["inject", "--ignore-cluster", &folder.path().display().to_string()], &[], "");
     assert_eq!(stderr(&output), "\ndeployment \"api\" injected\ndeployment \"web\" injected\n\n");
     assert_eq!(stdout(&output).matches("---\n").count(), 2);
 }
 
 #[test]
 fn json_is_one_document_a_line() {
-    let output = success(&["inject", "-", "-o", "json"], &[], &format!("{DEPLOYMENT}---\n{CONFIG_MAP}"));
+    let output =
+        success(&["inject", "--ignore-cluster", "-", "-o", "json"], &[], &format!("{DEPLOYMENT}---\n{CONFIG_MAP}"));
     let lines: Vec<serde_json::Value> =
         stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines[0]["spec"]["template"]["metadata"]["annotations"]["linkerd.io/inject"], "enabled");
@@ -177,7 +181,7 @@ fn json_is_one_document_a_line() {
 
 #[test]
 fn uninject_undoes_inject() {
-    let injected = success(&["inject", "-", "--admin-port", "1234"], &[], DEPLOYMENT);
+    let injected = success(&["inject", "--ignore-cluster", "-", "--admin-port", "1234"], &[], DEPLOYMENT);
     let output = success(&["uninject", "-"], &[], stdout(&injected));
     assert!(!stdout(&output).contains("linkerd.io/inject"), "{}", stdout(&output));
     assert!(stdout(&output).contains("config.linkerd.io/admin-port"), "{}", stdout(&output));
@@ -189,6 +193,6 @@ fn uninject_undoes_inject() {
 
 #[test]
 fn a_pipe_gets_no_colours() {
-    let output = success(&["inject", "-"], &[("TERM", "xterm")], CONFIG_MAP);
+    let output = success(&["inject", "--ignore-cluster", "-"], &[("TERM", "xterm")], CONFIG_MAP);
     assert!(!stderr(&output).contains('\u{1b}') && !stdout(&output).contains('\u{1b}'));
 }

@@ -1,106 +1,132 @@
-//! Finding the gRPC API, and connecting to it.
+//! Which control plane is asked, and connecting to it.
 
+mod control_plane;
+mod tls;
+
+use self::control_plane::ControlPlane;
 use super::{LIMIT, status::rpc_error};
-use crate::{global::Global, sandbox::runtime::Running};
-use anyhow::{anyhow, bail};
-use std::{error::Error, net::SocketAddr};
+use crate::{
+    cluster,
+    global::{Global, given},
+    sandbox::runtime::Running,
+};
+use anyhow::{Chain, anyhow, bail};
+use std::{fmt, net::SocketAddr};
 use tonic::{
     Status,
     transport::{Channel, Endpoint},
 };
 
+/// An API that proxies use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Api {
+    /// Where requests go.
+    Destination,
+    /// Inbound and outbound policy.
+    Policy,
+}
+
 /// Where the API is.
-#[derive(Clone, Debug)]
 pub enum Target {
     /// What the user named.
     Named(String),
     /// A running sandbox.
     Sandbox(Box<Running>),
+    /// A control plane in a cluster.
+    Cluster(Box<ControlPlane>),
 }
 
-impl Target {
-    /// The API to ask.
-    ///
-    /// # Errors
-    /// When none is named and no sandbox runs.
-    pub fn find(global: &Global, running: impl FnOnce() -> Option<Running>) -> anyhow::Result<Self> {
-        if let Some(address) = &global.api_addr {
-            let port = address.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
-            return match port {
-                Some(_) => Ok(Self::Named(address.clone())),
-                None => bail!("invalid --api-addr \"{address}\"; use HOST:PORT"),
-            };
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(address) => write!(f, "the API at {address}"),
+            Self::Sandbox(running) => write!(f, "the sandbox in process {}", running.pid),
+            Self::Cluster(control_plane) => write!(f, "{control_plane}"),
         }
-        let running = running().map(Box::new).map(Self::Sandbox);
-        running.ok_or_else(|| {
-            let unused = global.unused();
-            let unused = match unused.is_empty() {
-                true => String::new(),
-                false => format!(" ({} has no effect: this version connects to no cluster)", unused.join(", ")),
-            };
-            anyhow!(
-                "no sandbox runs; start one with 'linkerd sandbox PATH', or name an API with --api-addr HOST:PORT{unused}"
-            )
-        })
     }
+}
 
-    /// Connects to the server that `of_sandbox` picks, or to the named address.
+/// Connects to the API of `--api-addr`, else of the cluster that options name, else of a running sandbox,
+/// else of the cluster of the kubeconfig.
+///
+/// `pod` is the pod of the cluster to ask, instead of one of the Deployment that serves the API.
+///
+/// # Errors
+/// When there is nothing to ask, or no pod of the control plane runs.
+pub async fn find(
+    global: &Global,
+    api: Api,
+    pod: Option<&str>,
+    running: impl FnOnce() -> Option<Running>,
+) -> anyhow::Result<Target> {
+    let target = look(global, api, pod, running).await?;
+    tracing::debug!("asking {target:?}");
+    Ok(target)
+}
+
+async fn look(
+    global: &Global,
+    api: Api,
+    pod: Option<&str>,
+    running: impl FnOnce() -> Option<Running>,
+) -> anyhow::Result<Target> {
+    if let Some(address) = given(&global.api_addr) {
+        let port = address.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+        return match port {
+            Some(_) => Ok(Target::Named(address.to_owned())),
+            None => bail!("invalid --api-addr \"{address}\"; use HOST:PORT"),
+        };
+    }
+    let is_cluster_named = global.cluster().is_named() || pod.is_some();
+    if !is_cluster_named && let Some(running) = running() {
+        return Ok(Target::Sandbox(Box::new(running)));
+    }
+    let client = match is_cluster_named {
+        true => cluster::connect(global).await?,
+        false => cluster::find(global).await?.ok_or_else(|| anyhow!(NOTHING))?,
+    };
+    let control_plane = ControlPlane::find(client, global.namespace(), api, pod).await?;
+    Ok(Target::Cluster(Box::new(control_plane)))
+}
+
+const NOTHING: &str = "there is no control plane to ask: start a sandbox with 'linkerd sandbox PATH', name a cluster \
+                       with --kubeconfig FILE, or name an API with --api-addr HOST:PORT";
+
+impl Target {
+    /// Connects.
     ///
     /// # Errors
     /// When nothing answers there, in the form of a gRPC error.
-    pub async fn connect(&self, of_sandbox: impl FnOnce(&Running) -> SocketAddr) -> Result<Channel, String> {
-        let address = match self {
-            Self::Named(address) => address.clone(),
-            Self::Sandbox(running) => of_sandbox(running).to_string(),
-        };
-        tracing::debug!(address, "connecting");
-        let unavailable = |reason: String| rpc_error(&Status::unavailable(reason));
-        let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(|error| unavailable(root(&error)))?;
-        let endpoint = endpoint.connect_timeout(LIMIT);
-        endpoint.connect().await.map_err(|error| unavailable(format!("cannot connect to {address}: {}", root(&error))))
+    pub async fn connect(&self, api: Api) -> Result<Channel, String> {
+        match self {
+            Self::Named(address) => open(address).await,
+            Self::Sandbox(running) => open(&address(running, api).to_string()).await,
+            Self::Cluster(control_plane) => control_plane.connect().await.map_err(unavailable),
+        }
     }
+}
+
+fn address(running: &Running, api: Api) -> SocketAddr {
+    match api {
+        Api::Destination => running.destination,
+        Api::Policy => running.policy,
+    }
+}
+
+async fn open(address: &str) -> Result<Channel, String> {
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(|error| unavailable(root(&error)))?;
+    let endpoint = endpoint.connect_timeout(LIMIT);
+    endpoint.connect().await.map_err(|error| unavailable(format!("cannot connect to {address}: {}", root(&error))))
+}
+
+fn unavailable(reason: impl fmt::Display) -> String {
+    rpc_error(&Status::unavailable(reason.to_string()))
 }
 
 /// The innermost cause, which is the one that tells something.
-fn root(error: &dyn Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
+pub fn root(error: &(dyn std::error::Error + 'static)) -> String {
+    Chain::new(error).last().map_or_else(String::new, ToString::to_string)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::Parser as _;
-
-    fn global(address: &str) -> Global {
-        crate::arguments::Arguments::parse_from(["linkerd", "--api-addr", address]).global
-    }
-
-    #[test]
-    fn without_an_address_a_running_sandbox_is_needed_and_the_error_says_how() {
-        let error = Target::find(&Global::default(), || None).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "no sandbox runs; start one with 'linkerd sandbox PATH', or name an API with --api-addr HOST:PORT"
-        );
-    }
-
-    #[test]
-    fn an_address_has_a_port() {
-        assert!(Target::find(&global("[::1]:8086"), || None).is_ok());
-        let error = Target::find(&global("localhost"), || None).unwrap_err().to_string();
-        assert_eq!(error, "invalid --api-addr \"localhost\"; use HOST:PORT");
-    }
-
-    #[tokio::test]
-    async fn an_address_without_server_is_named_with_the_cause() {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let target = Target::Named(free.to_string());
-        let error = target.connect(|running| running.destination).await.unwrap_err();
-        assert!(error.starts_with("rpc error: code = Unavailable desc = cannot connect to 127.0.0.1:"), "{error}");
-        assert!(error.contains("onnection refused"), "{error}");
-    }
-}
+mod tests;

@@ -3,9 +3,13 @@
 mod rows;
 
 use self::rows::{Endpoints, Row};
-use super::{LIMIT, connect::Target};
+use super::{
+    LIMIT, PodArgs,
+    connect::{self, Api},
+    status::message,
+};
 use crate::{failure::Bare, global::Global, output, sandbox::runtime};
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 use futures::{
     StreamExt as _, TryStreamExt as _,
     stream::{self, BoxStream},
@@ -36,6 +40,8 @@ pub struct EndpointsArgs {
     /// Context token, with which a proxy tells who asks, such as ns:emojivoto
     #[arg(long, default_value = "", hide_default_value = true)]
     token: String,
+    #[command(flatten)]
+    pod: PodArgs,
 }
 
 /// Prints the endpoints.
@@ -51,10 +57,10 @@ pub async fn run(args: EndpointsArgs, global: &Global) -> anyhow::Result<()> {
     if args.authorities.is_empty() {
         bail!("requires at least 1 arg(s), only received 0");
     }
-    let target = Target::find(global, runtime::running)
-        .map_err(|error| anyhow!(Bare::line(format_args!("Error creating destination client: {error}"))))?;
+    let target = connect::find(global, Api::Destination, args.pod.name(), runtime::running).await;
+    let target = target.map_err(|error| Bare::line(format_args!("Error creating destination client: {error:#}")))?;
     let failed = |error: String| Bare::line(format_args!("Destination API error: {error}"));
-    let channel = target.connect(|running| running.destination).await.map_err(failed)?;
+    let channel = target.connect(Api::Destination).await.map_err(failed)?;
     let rows = collect(channel, &args.authorities, &args.token).await.map_err(failed)?;
     match (is_table, rows.is_empty()) {
         (false, _) => output::print(&output::json(&rows)?),
@@ -86,7 +92,7 @@ async fn collect(channel: Channel, authorities: &[String], token: &str) -> Resul
     let deadline = Instant::now() + LIMIT;
     let mut quiet = deadline;
     while let Ok(Some(event)) = timeout_at(quiet, events.next()).await {
-        let (i, event) = event.map_err(|status| status.message().to_owned())?;
+        let (i, event) = event.map_err(|status| message(&status))?;
         let answer = answers[i].get_or_insert_default();
         if let Event::Update(update) = event {
             tracing::debug!(authority = authorities[i], ?update, "update");

@@ -1,12 +1,12 @@
 //! `linkerd diagnostics policy`.
 
 use super::{
-    LIMIT,
-    connect::Target,
+    LIMIT, PodArgs,
+    connect::{self, Api, Target},
     dump::{self, Dump},
     status::{no_answer, rpc_error},
 };
-use crate::{failure::exactly, global::Global, output, sandbox::runtime};
+use crate::{failure::exactly, global::Global, output, resource::Kind, sandbox::runtime};
 use anyhow::{anyhow, bail};
 use linkerd_proto::{
     destination::{GetDestination, destination_client::DestinationClient},
@@ -39,6 +39,8 @@ pub struct PolicyArgs {
     /// Context token, with which a proxy tells who asks: NAMESPACE:POD
     #[arg(long, default_value = "default:diagnostics")]
     token: String,
+    #[command(flatten)]
+    pod: PodArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +63,7 @@ pub async fn run(args: PolicyArgs, global: &Global) -> anyhow::Result<()> {
     let [resource, port] = exactly(args.resource_and_port)?;
     let (format, resource) = (format_of(&args.output)?, resource_of(&resource)?);
     let port: NonZeroU16 = port.parse().map_err(|_| anyhow!("invalid port \"{port}\"; use 1 to 65535"))?;
-    let target = Target::find(global, runtime::running)?;
+    let target = connect::find(global, Api::Policy, args.pod.name(), runtime::running).await?;
     let text = match resource {
         Resource::Pod(pod) => pod_policy(&target, &args.namespace, &pod, port, format).await,
         Resource::Service(service) => {
@@ -85,9 +87,9 @@ fn resource_of(text: &str) -> anyhow::Result<Resource> {
     if name.is_empty() || name.contains('/') {
         bail!("invalid resource string: {text}; use TYPE/NAME");
     }
-    match kind.to_ascii_lowercase().as_str() {
-        "po" | "pod" | "pods" => Ok(Resource::Pod(name.to_owned())),
-        "svc" | "service" | "services" => Ok(Resource::Service(name.to_owned())),
+    match Kind::parse(kind) {
+        Some(Kind::Pod) => Ok(Resource::Pod(name.to_owned())),
+        Some(Kind::Service) => Ok(Resource::Service(name.to_owned())),
         _ => bail!("invalid resource type {text}; must be one of Pod or Service"),
     }
 }
@@ -106,7 +108,7 @@ async fn pod_policy(
     port: NonZeroU16,
     format: Format,
 ) -> anyhow::Result<String> {
-    let channel = target.connect(|running| running.policy).await.map_err(|error| anyhow!(error))?;
+    let channel = target.connect(Api::Policy).await.map_err(|error| anyhow!(error))?;
     let request = PortSpec { workload: format!("{namespace}:{pod}"), port: port.get().into() };
     let answer = in_time(InboundServerPoliciesClient::new(channel).get_port(request)).await;
     let policy = answer.map_err(|status| match status.code() {
@@ -125,30 +127,37 @@ struct ServiceQuestion<'a> {
 impl ServiceQuestion<'_> {
     async fn policy(&self, target: &Target, token: String, format: Format) -> anyhow::Result<String> {
         self.check_exists(target).await?;
-        let channel = target.connect(|running| running.policy).await.map_err(|error| anyhow!(error))?;
+        let channel = target.connect(Api::Policy).await.map_err(|error| anyhow!(error))?;
         let authority = format!("{}.{}.svc:{}", self.service, self.namespace, self.port);
         let request = TrafficSpec { source_workload: token, target: Some(traffic_spec::Target::Authority(authority)) };
         let answer = in_time(OutboundPoliciesClient::new(channel).get(request)).await;
         shown(&answer.map_err(|status| anyhow!(rpc_error(&status)))?, format)
     }
 
-    /// The policy API answers for any name with its default. A sandbox also tells whether there is
-    /// such a Service; the one server of `--api-addr` does not.
+    /// The policy API answers for any name with its default. A cluster and a sandbox also tell whether
+    /// there is such a Service; the one server of `--api-addr` does not.
     async fn check_exists(&self, target: &Target) -> anyhow::Result<()> {
-        let Target::Sandbox(running) = target else { return Ok(()) };
-        let channel = target.connect(|running| running.destination).await.map_err(|error| anyhow!(error))?;
-        let path = format!("{}.{}.svc.{}:{}", self.service, self.namespace, running.cluster_domain, self.port);
+        let is_missing = match target {
+            Target::Named(_) => false,
+            Target::Sandbox(running) => self.is_unknown(target, &running.cluster_domain).await?,
+            Target::Cluster(control_plane) => !control_plane.has_service(self.namespace, self.service).await,
+        };
+        match is_missing {
+            true => bail!("service \"{}\" not found in namespace \"{}\"", self.service, self.namespace),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether the destination API knows no such Service.
+    async fn is_unknown(&self, target: &Target, cluster_domain: &str) -> anyhow::Result<bool> {
+        let channel = target.connect(Api::Destination).await.map_err(|error| anyhow!(error))?;
+        let path = format!("{}.{}.svc.{cluster_domain}:{}", self.service, self.namespace, self.port);
         let request = GetDestination { path, ..GetDestination::default() };
-        let refused = in_time(async {
+        let answer = in_time(async {
             let mut updates = DestinationClient::new(channel).get(request).await?.into_inner();
             Ok(Response::new(updates.message().await?))
         });
-        match refused.await {
-            Err(status) if status.code() == Code::NotFound => {
-                bail!("service \"{}\" not found in namespace \"{}\"", self.service, self.namespace)
-            }
-            _ => Ok(()),
-        }
+        Ok(answer.await.is_err_and(|status| status.code() == Code::NotFound))
     }
 }
 

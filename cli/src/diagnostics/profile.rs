@@ -1,8 +1,8 @@
 //! `linkerd diagnostics profile`.
 
 use super::{
-    LIMIT,
-    connect::Target,
+    LIMIT, PodArgs,
+    connect::{self, Api},
     dump::Dump as _,
     status::{no_answer, rpc_error},
 };
@@ -31,6 +31,8 @@ pub struct ProfileArgs {
     /// Context token, with which a proxy tells who asks, such as ns:emojivoto
     #[arg(long, default_value = "", hide_default_value = true)]
     token: String,
+    #[command(flatten)]
+    pod: PodArgs,
 }
 
 /// Prints the profile.
@@ -39,9 +41,10 @@ pub struct ProfileArgs {
 /// When the API cannot be reached, or refuses, or does not answer in time.
 pub async fn run(args: ProfileArgs, global: &Global) -> anyhow::Result<()> {
     let [address] = exactly(args.address)?;
-    let target = Target::find(global, runtime::running)?;
+    let target = connect::find(global, Api::Destination, args.pod.name(), runtime::running).await;
+    let target = target.map_err(|error| Bare::line(format_args!("Error creating destination client: {error:#}")))?;
     let failed = |error: String| Bare::line(format_args!("Destination API error: {error}"));
-    let channel = target.connect(|running| running.destination).await.map_err(failed)?;
+    let channel = target.connect(Api::Destination).await.map_err(failed)?;
     let request = GetDestination { path: address, context_token: args.token, ..GetDestination::default() };
     let profile = first(channel, request).await.map_err(|status| failed(rpc_error(&status)))?;
     output::print(&output::json(&profile.dump())?)

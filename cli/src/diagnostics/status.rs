@@ -1,10 +1,20 @@
 //! gRPC errors as text, in the form that scripts know.
 
+use super::connect::root;
+use std::error::Error as _;
 use tonic::{Code, Status};
 
 /// `rpc error: code = NotFound desc = …`.
 pub fn rpc_error(status: &Status) -> String {
-    format!("rpc error: code = {} desc = {}", name(status.code()), status.message())
+    format!("rpc error: code = {} desc = {}", name(status.code()), message(status))
+}
+
+/// What went wrong, with the cause when it went wrong on the way to the server.
+pub fn message(status: &Status) -> String {
+    match status.source() {
+        Some(cause) => format!("{}: {}", status.message(), root(cause)),
+        None => status.message().to_owned(),
+    }
 }
 
 /// An answer that did not come in time.

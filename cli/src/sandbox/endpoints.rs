@@ -1,6 +1,7 @@
 //! The EndpointSlices that a cluster would write for Services with selectors.
 
 use super::addresses::uid;
+use linkerd_destination::external_slices;
 use linkerd_k8s::{ExternalWorkload, Pod, Resource, Service, names::label, pod::Protocol, ports::PortName};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -33,39 +34,43 @@ pub fn slices(service: &Service, backends: &Backends<'_>) -> Vec<Value> {
             pods.entry(ports(service, |port| pod_port(pod, port))).or_default().push(endpoint);
         }
     }
-    let mut workloads: BTreeMap<Ports, Vec<Value>> = BTreeMap::new();
-    for workload in backends.external_workloads.iter().filter(|workload| selects(&workload.metadata)) {
-        workloads
-            .entry(ports(service, |port| workload_port(workload, port)))
-            .or_default()
-            .push(workload_endpoint(workload, service));
-    }
-    let of_pods = pods.into_iter().map(|group| ("endpointslice-controller.k8s.io", group));
-    let of_workloads = workloads.into_iter().map(|group| ("linkerd-external-workloads-controller", group));
-    let groups = of_pods.chain(of_workloads).enumerate();
-    groups.map(|(i, (writer, (ports, endpoints)))| slice(service, i, writer, &ports, &endpoints)).collect()
+    let of_pods: Vec<Value> =
+        pods.iter().enumerate().map(|(i, (ports, endpoints))| slice(service, i, ports, endpoints)).collect();
+    // These a cluster gets from the destination service itself.
+    let of_workloads = external_slices::made_of(service, backends.external_workloads);
+    let first = of_pods.len();
+    let named = of_workloads.into_iter().enumerate().map(|(i, slice)| named(service, first + i, slice));
+    of_pods.into_iter().chain(named).collect()
 }
 
-fn slice(service: &Service, index: usize, writer: &str, ports: &Ports, endpoints: &[Value]) -> Value {
+/// Gives a slice the name and the UID that the API server would draw.
+fn named(service: &Service, index: usize, mut slice: Value) -> Value {
+    let name = format!("{}-{index}", service.metadata.name);
+    slice["metadata"]["uid"] = uid("EndpointSlice", &service.metadata.namespace, &name).into();
+    slice["metadata"]["name"] = name.into();
+    slice
+}
+
+fn slice(service: &Service, index: usize, ports: &Ports, endpoints: &[Value]) -> Value {
     let meta = service.meta();
-    let name = format!("{}-{index}", meta.name);
     let mut labels = meta.labels.clone();
     labels.insert(label::SERVICE_NAME.to_owned(), meta.name.clone());
-    labels.insert(label::ENDPOINT_SLICE_MANAGED_BY.to_owned(), writer.to_owned());
+    labels.insert(label::ENDPOINT_SLICE_MANAGED_BY.to_owned(), "endpointslice-controller.k8s.io".to_owned());
     let ports: Vec<_> = ports
         .iter()
         .map(|(name, port, protocol)| json!({"name": name, "port": port, "protocol": protocol_name(*protocol)}))
         .collect();
-    json!({
+    let object = json!({
         "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
         "metadata": {
-            "name": name, "namespace": meta.namespace, "uid": uid("EndpointSlice", &meta.namespace, &name),
+            "namespace": meta.namespace,
             "labels": labels,
             "ownerReferences": [{"apiVersion": "v1", "kind": "Service", "name": meta.name, "uid": meta.uid, "controller": true}],
         },
         "ports": ports,
         "endpoints": endpoints,
-    })
+    });
+    named(service, index, object)
 }
 
 /// The ports that a backend serves of a Service, in the Service's order.
@@ -85,17 +90,6 @@ fn pod_port(pod: &Pod, port: &linkerd_k8s::service::ServicePort) -> Option<u16> 
     }
 }
 
-fn workload_port(workload: &ExternalWorkload, port: &linkerd_k8s::service::ServicePort) -> Option<u16> {
-    let target = port.target_port.clone().unwrap_or(PortName::Number(port.port));
-    let mut fitting = workload.spec.ports.iter().filter(|known| known.protocol == port.protocol);
-    fitting
-        .find(|known| match &target {
-            PortName::Number(number) => known.port == *number,
-            PortName::Name(name) => known.name == *name,
-        })
-        .map(|known| known.port)
-}
-
 fn pod_endpoint(pod: &Pod, service: &Service) -> Option<Value> {
     let address = pod.ips().find(std::net::IpAddr::is_ipv4)?;
     let meta = pod.meta();
@@ -110,22 +104,6 @@ fn pod_endpoint(pod: &Pod, service: &Service) -> Option<Value> {
         endpoint["hostname"] = hostname.into();
     }
     Some(endpoint)
-}
-
-fn workload_endpoint(workload: &ExternalWorkload, service: &Service) -> Value {
-    let meta = workload.meta();
-    let mut endpoint = json!({
-        "addresses": workload.ips().filter(std::net::IpAddr::is_ipv4).collect::<Vec<_>>(),
-        "conditions": {"ready": workload.is_ready()},
-        "targetRef": {"kind": "ExternalWorkload", "namespace": meta.namespace, "name": meta.name, "uid": meta.uid},
-    });
-    if let Some(zone) = meta.label(label::TOPOLOGY_ZONE) {
-        endpoint["zone"] = zone.into();
-    }
-    if service.is_headless() {
-        endpoint["hostname"] = meta.name.as_str().into();
-    }
-    endpoint
 }
 
 fn protocol_name(protocol: Protocol) -> &'static str {
