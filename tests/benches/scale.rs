@@ -1,7 +1,10 @@
-//! Memory of each process, idle and with 1,000 Services and 10,000 Pods, and the time from the write of
-//! an EndpointSlice to its message on a stream. Prints tables; asserts nothing about time.
+//! Memory of each process, idle and with 1,000 Services and 10,000 Pods; the time from the write of an
+//! EndpointSlice to its message on a stream; and what streams cost. Prints tables; asserts nothing about time.
 //!
 //! Run with `cargo xtask bench`, which builds the binaries in release mode first.
+
+#[path = "scale/streams.rs"]
+mod streams;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -56,6 +59,8 @@ async fn main() -> Result<()> {
 
     let mut latencies = time_changes(&cluster, destination, &namespace).await?;
     print_latencies(&mut latencies);
+    let process = &processes[0].process;
+    streams::Subject { process, address: destination, cluster: &cluster, namespace: &namespace }.measure().await?;
     for running in &mut processes {
         running.process.ensure_running()?;
     }
@@ -264,6 +269,9 @@ fn print_memory(processes: &[Running], idle: &[u64], filled: &[u64]) {
 fn print_latencies(latencies: &mut [Duration]) {
     latencies.sort_unstable();
     let at = |share: f64| latencies.get(((latencies.len() - 1) as f64 * share) as usize).copied().unwrap_or_default();
-    println!("\nFrom the request that writes an EndpointSlice to the message on a stream, {} changes", latencies.len());
+    println!(
+        "\nFrom the request that writes an EndpointSlice to the message on a stream, {} messages",
+        latencies.len()
+    );
     println!("p50 {:.1?}   p90 {:.1?}   p99 {:.1?}   max {:.1?}", at(0.5), at(0.9), at(0.99), at(1.0));
 }

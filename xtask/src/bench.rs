@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: how much memory the processes take, and how fast a change is.
+//! `cargo xtask bench`: how much memory the processes take, how fast a change is, and how fast certificates are.
 
 use std::process::Command;
 
@@ -15,8 +15,11 @@ pub fn run() -> Result<()> {
     }
     heading("binaries, in release mode");
     run::visible(cargo().args(["build", "--release", "--workspace", "--bins"]))?;
-    heading("scale");
-    run::visible(cargo().args(["bench", "--package", "linkerd-tests", "--bench", "scale"]))
+    for bench in ["scale", "identity"] {
+        heading(bench);
+        run::visible(cargo().args(["bench", "--package", "linkerd-tests", "--bench", bench]))?;
+    }
+    Ok(())
 }
 
 fn cargo() -> Command {

@@ -7,6 +7,7 @@ mod credentials;
 mod engine;
 mod node;
 mod state;
+mod test;
 mod wait;
 
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Subcommand, ValueEnum};
 
 use crate::progress::{Elapsed, heading};
-use crate::{images, run, tools, workspace};
+use crate::{images, run, tools};
 
 /// A Kubernetes cluster to develop against: kind, k3d, or a single node on this machine
 ///
@@ -50,6 +51,8 @@ enum Action {
     Status,
     /// Import images into the cluster
     Load(Load),
+    /// Install the control plane and the demo in the cluster, disturb both, and uninstall them
+    Test(test::Args),
 }
 
 #[derive(clap::Args)]
@@ -82,6 +85,7 @@ pub fn run(args: &Args) -> Result<()> {
         Action::Down => down(),
         Action::Status => status(),
         Action::Load(load) => self::load(load),
+        Action::Test(args) => test::run(args),
     }
 }
 
@@ -97,9 +101,9 @@ fn up(args: &Up) -> Result<()> {
         Provider::Node => node::up()?,
         Provider::Kind | Provider::K3d => engine::up(provider)?,
     }
-    eprintln!("\nThe cluster is ready, after {}. Look around with", Elapsed(started.elapsed()));
+    eprintln!("\nThe cluster is ready, after {}. To use it with kubectl in this shell:", Elapsed(started.elapsed()));
     println!("export KUBECONFIG={}", state::kubeconfig().display());
-    println!("{} get pods --all-namespaces", workspace::relative(&kubectl).display());
+    println!("export PATH={}:$PATH", kubectl.parent().unwrap_or(&kubectl).display());
     Ok(())
 }
 
@@ -147,6 +151,27 @@ impl Provider {
             Self::K3d => "k3d",
             Self::Node => "node",
         }
+    }
+}
+
+/// Runs the suite on a cluster that is there for it alone, unless one was up already.
+///
+/// For CI: without a proxy at hand, and with programs that are built quickly.
+pub fn ci() -> Result<()> {
+    let was_up = state::provider()?.is_some();
+    up(&Up { with: None })?;
+    test::run(&test::Args::quick())?;
+    if was_up {
+        return Ok(());
+    }
+    down()
+}
+
+/// Why this machine can have no cluster, if that is so.
+pub fn obstacle() -> Option<String> {
+    match fitting() {
+        Provider::Node => node::obstacle(),
+        Provider::Kind | Provider::K3d => None,
     }
 }
 

@@ -66,6 +66,8 @@ fn test(args: &Args) -> Result<Outcome> {
         .env("CARGO_TERM_COLOR", color)
         // Errors that tests return say enough; backtraces of panics stay.
         .env("RUST_LIB_BACKTRACE", std::env::var_os("RUST_LIB_BACKTRACE").unwrap_or("0".into()))
+        // A plain `cargo test` tries fewer histories of a cluster, since it is run more often.
+        .env("MODEL_EVENTS", std::env::var_os("MODEL_EVENTS").unwrap_or("1000000".into()))
         .stdin(Stdio::null())
         .stdout(writer.try_clone()?)
         .stderr(writer)

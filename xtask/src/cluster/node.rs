@@ -8,6 +8,7 @@ mod network;
 mod programs;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -134,6 +135,16 @@ fn begin(programs: &Programs) -> Result<Namespaces> {
     network::connect(&namespaces)?;
     step.finish(format_args!("the node is {}, its pods are in {}", network::NODE, network::PODS));
     Ok(namespaces)
+}
+
+/// Why the node cannot run on this machine, if that is so.
+pub fn obstacle() -> Option<String> {
+    if let Err(error) = needs_root("test") {
+        return Some(error.to_string());
+    }
+    let namespaces = ["--mount", "--pid", "--net", "--fork", "true"];
+    let refused = run::output(Command::new("unshare").args(namespaces)).err()?;
+    Some(format!("this machine gives no namespaces: {refused:#}"))
 }
 
 fn needs_root(action: &str) -> Result<()> {
