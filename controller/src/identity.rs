@@ -3,28 +3,30 @@
 //! No proxy runs beside it: it asks the identity service for a certificate as a proxy does, serves its
 //! gRPC port with it, and renews it in time. The identity service asks itself.
 
+mod remote;
+
+pub use self::remote::RemoteIdentity;
+
 use crate::{
     args::{Maybe, OptionalPath},
     key_and_csr::{KeyAndCsr, KeyAndCsrError},
+    readiness::{Pending, Readiness},
     tasks::Tasks,
     tls::{self, CurrentCertificate},
 };
 use clap::Args;
-use hyper_util::rt::TokioIo;
 use linkerd_k8s::Identity;
-use linkerd_proto::identity::{CertifyRequest, CertifyResponse, identity_client::IdentityClient};
-use rustls::{ClientConfig, RootCertStore, sign::CertifiedKey};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
+use linkerd_proto::identity::{CertifyRequest, CertifyResponse};
+use prometheus_client::metrics::gauge::Gauge;
+use rustls::sign::CertifiedKey;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::{
     convert::Infallible,
     future::Future,
     path::{Path, PathBuf},
-    sync::Arc,
     time::{Duration, SystemTime},
 };
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tonic::transport::Endpoint;
+use tokio::time::Instant;
 
 /// Longest time for one attempt.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -113,7 +115,8 @@ pub trait Certify: Send + Sync + 'static {
     fn certify(&self, request: CertifyRequest) -> impl Future<Output = Result<CertifyResponse, CertifyError>> + Send;
 }
 
-/// Gets a certificate for `identity` now and renews it for ever; readiness waits for the first.
+/// Gets a certificate for `identity` now and renews it for ever. Readiness waits for the first, and fails when
+/// the last one has ended, since no proxy accepts it any more.
 pub fn keep_certified(
     tasks: &Tasks,
     identity: String,
@@ -121,10 +124,26 @@ pub fn keep_certified(
     certify: impl Certify,
 ) -> Result<CurrentCertificate, KeyAndCsrError> {
     let current = CurrentCertificate::default();
-    let keeper = Keeper { request: KeyAndCsr::generate(&identity)?, identity, token, current: current.clone() };
-    let pending = tasks.readiness.hold(format!("certificate of {}", keeper.identity));
+    let request = KeyAndCsr::generate(&identity)?;
+    let expiry = tasks.metrics.register(|registry| {
+        let expiry = Gauge::default();
+        let help = "End of the identity certificate of this process, seconds since the epoch; 0 without one";
+        registry.register("own_certificate_expiry_timestamp_seconds", help, expiry.clone());
+        expiry
+    });
+    let mut keeper = Keeper {
+        request,
+        identity,
+        token,
+        current: current.clone(),
+        readiness: tasks.readiness.clone(),
+        pending: None,
+        end: None,
+        expiry,
+    };
+    keeper.assess();
     tasks.spawn("own certificate", async move {
-        keeper.run(certify, pending).await;
+        keeper.run(certify).await;
         Ok::<(), Infallible>(())
     });
     Ok(current)
@@ -136,28 +155,45 @@ struct Keeper {
     identity: String,
     token: PathBuf,
     current: CurrentCertificate,
+    readiness: Readiness,
+    /// While there is no certificate that proxies accept.
+    pending: Option<Pending>,
+    /// When the certificate in force ends.
+    end: Option<Instant>,
+    expiry: Gauge,
 }
 
 impl Keeper {
-    async fn run(self, certify: impl Certify, pending: crate::readiness::Pending) {
-        let (mut pending, mut backoff) = (Some(pending), BACKOFF.0);
+    async fn run(mut self, certify: impl Certify) {
+        let mut backoff = BACKOFF.0;
         loop {
             let wait = match self.certify(&certify).await {
                 Ok(life) => {
                     tracing::info!(identity = self.identity, valid_for = ?life, "certified");
-                    pending = None;
+                    self.end = Some(Instant::now() + life);
                     backoff = BACKOFF.0;
                     life.mul_f64(RENEW_AFTER).max(LEAST_LIFE)
                 }
                 Err(error) => {
-                    let is_first = pending.is_some();
+                    let is_first = self.end.is_none();
                     tracing::warn!(identity = self.identity, %error, is_first, retry_in = ?backoff, "not certified");
                     let wait = backoff;
                     backoff = (backoff * 2).min(BACKOFF.1);
                     wait
                 }
             };
+            self.assess();
             tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Sets readiness by the certificate in force.
+    fn assess(&mut self) {
+        let is_good = self.end.is_some_and(|end| Instant::now() < end);
+        if is_good {
+            self.pending = None;
+        } else if self.pending.is_none() {
+            self.pending = Some(self.readiness.hold(format!("certificate of {}", self.identity)));
         }
     }
 
@@ -171,7 +207,9 @@ impl Keeper {
         let answer = tokio::time::timeout(DEADLINE, certify.certify(request)).await;
         let answer = answer.map_err(|_| CertifyError::Timeout)??;
         let life = life(&answer)?;
+        let until = answer.valid_until.map_or(0, |until| until.seconds);
         self.current.set(self.certified_key(answer)?);
+        self.expiry.set(until);
         Ok(life)
     }
 
@@ -188,50 +226,6 @@ fn life(answer: &CertifyResponse) -> Result<Duration, CertifyError> {
     let until = until.map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
     let life = until.and_then(|until| until.duration_since(SystemTime::now()).ok());
     life.ok_or_else(|| CertifyError::Answer("the certificate has no end, or has expired".to_owned()))
-}
-
-/// Asks an identity service over TLS, whose name is checked against the trust anchors.
-pub struct RemoteIdentity {
-    /// HOST:PORT.
-    pub address: String,
-    /// Identity of the service.
-    pub name: String,
-    /// File with the trust anchors, read again for each attempt.
-    pub anchors: PathBuf,
-}
-
-impl Certify for RemoteIdentity {
-    async fn certify(&self, request: CertifyRequest) -> Result<CertifyResponse, CertifyError> {
-        let connector = TlsConnector::from(Arc::new(client_config(&self.anchors)?));
-        let name = ServerName::try_from(self.name.clone()).map_err(|error| CertifyError::Answer(error.to_string()))?;
-        let address = self.address.clone();
-        let connect = tower::service_fn(move |_: http::Uri| {
-            let (connector, name, address) = (connector.clone(), name.clone(), address.clone());
-            async move {
-                let stream = connector.connect(name, TcpStream::connect(address).await?).await?;
-                Ok::<_, std::io::Error>(TokioIo::new(stream))
-            }
-        });
-        let endpoint = Endpoint::from_shared(format!("http://{}", self.address))?;
-        let channel = endpoint.connect_with_connector(connect).await?;
-        Ok(IdentityClient::new(channel).certify(request).await?.into_inner())
-    }
-}
-
-fn client_config(anchors: &Path) -> Result<ClientConfig, CertifyError> {
-    let unusable = |reason: String| CertifyError::Anchors { path: anchors.display().to_string(), reason };
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&read(anchors)?) {
-        let certificate = certificate.map_err(|error| unusable(error.to_string()))?;
-        roots.add(certificate).map_err(|error| unusable(error.to_string()))?;
-    }
-    if roots.is_empty() {
-        return Err(unusable("no certificate".to_owned()));
-    }
-    let config = ClientConfig::builder_with_provider(tls::provider())
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .map_err(|error| unusable(error.to_string()))?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, CertifyError> {
@@ -260,3 +254,6 @@ impl OwnIdentityArgs {
         keep_certified(tasks, identity, self.identity_token.clone(), remote).map(Some)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ use crate::{
     clock::Clock,
     core::leaf::Lifetimes,
     issuer_files::{IssuerFiles, Scheme},
+    issuer_objects::IssuerObjects,
     review_queue::AcceptedTokens,
     service::Config,
 };
@@ -62,6 +63,13 @@ pub struct Args {
     /// Folder of the trust anchors, in ca-bundle.crt
     #[arg(long, default_value = "/var/run/linkerd/identity/trust-roots", value_name = "FOLDER")]
     trust_roots: PathBuf,
+    /// Secret of the issuer, in the namespace of the control plane, which is watched so that a change is in
+    /// force at once; empty to rely on the mounted files
+    #[arg(long, default_value = "", value_name = "NAME", hide_default_value = true)]
+    issuer_secret: String,
+    /// ConfigMap of the trust anchors, watched likewise
+    #[arg(long, default_value = "", value_name = "NAME", hide_default_value = true)]
+    trust_roots_config_map: String,
     /// File with the service-account token of this process, with which it certifies itself and serves
     /// TLS; empty to serve without TLS
     #[arg(long, default_value = "", value_parser = optional_path, value_name = "FILE")]
@@ -88,6 +96,10 @@ pub struct Settings {
     pub config: Config,
     /// Where its issuer is.
     pub files: IssuerFiles,
+    /// The objects of the cluster that hold it, where they are watched.
+    pub objects: IssuerObjects,
+    /// How files and objects are named inside.
+    pub scheme: Scheme,
     /// Where it serves.
     pub addr: ListenAddr,
     /// Whether each certificate is worth an event.
@@ -146,10 +158,19 @@ impl Args {
                 clock: Clock::system(),
             },
             files: IssuerFiles::new(scheme, &self.issuer, &self.trust_roots),
+            objects: IssuerObjects {
+                secret: named(&self.issuer_secret),
+                config_map: named(&self.trust_roots_config_map),
+            },
+            scheme,
             addr: self.addr,
             issuance_events: self.identity_issuance_events,
         }
     }
+}
+
+fn named(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 fn duration(flag: &str, text: &str, mistakes: &mut Vec<String>) -> Option<Duration> {

@@ -49,6 +49,9 @@ pub enum Denied {
     /// Too many tokens wait for their review.
     #[error("too many tokens wait to be reviewed; try again later")]
     Busy,
+    /// One address asks too often.
+    #[error("too many requests from this address; try again later")]
+    TooOften,
     /// A token that proves nothing.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -73,6 +76,7 @@ impl Denied {
     pub fn code(&self) -> Code {
         match self {
             Self::NotReady | Self::Issuer(_) | Self::Busy => Code::Unavailable,
+            Self::TooOften => Code::ResourceExhausted,
             Self::MissingIdentity | Self::MissingToken | Self::MissingCsr | Self::Csr(_) => Code::InvalidArgument,
             Self::Shape(_) | Self::Identity { .. } | Self::Key(_) => Code::FailedPrecondition,
             Self::Review { .. } | Self::Signing(_) => Code::Internal,
@@ -90,6 +94,7 @@ impl Denied {
             Self::Shape(_) => "csr_shape",
             Self::Review { .. } => "review_failed",
             Self::Busy => "busy",
+            Self::TooOften => "too_often",
             Self::Token(_) => "token",
             Self::Identity { .. } => "identity_mismatch",
             Self::Key(_) => "csr_key",

@@ -7,7 +7,6 @@ use crate::core::{
 };
 use jiff::Timestamp;
 use std::{
-    io,
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -29,6 +28,19 @@ impl FromStr for Scheme {
     }
 }
 
+impl Scheme {
+    /// Names of the certificates and of the key, in the Secret and in the folder where it is mounted.
+    pub fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Linkerd => ("crt.pem", "key.pem"),
+            Self::Kubernetes => ("tls.crt", "tls.key"),
+        }
+    }
+}
+
+/// Name of the trust anchors, in the ConfigMap and in the folder where it is mounted.
+pub const TRUST_ANCHORS: &str = "ca-bundle.crt";
+
 /// Where issuer credentials and trust anchors are.
 #[derive(Clone, Debug)]
 pub struct IssuerFiles {
@@ -43,14 +55,9 @@ pub struct IssuerFiles {
 /// Why files hold no authority.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// A file that cannot be read.
-    #[error("cannot read {path}: {reason}")]
-    Read {
-        /// The file.
-        path: String,
-        /// What the system says.
-        reason: String,
-    },
+    /// A part that cannot be read: which and why.
+    #[error("cannot read {0}")]
+    Read(String),
     /// Credentials that cannot issue.
     #[error(transparent)]
     Issuer(#[from] IssuerError),
@@ -62,27 +69,28 @@ pub enum LoadError {
     Chain(#[from] ChainError),
 }
 
-/// What the files held when they were read.
+/// Credentials and trust anchors as they were read, right or wrong.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Content {
-    certificates: Read,
-    key: Read,
-    trust_anchors: Read,
+    /// Certificates in PEM.
+    pub certificates: Part,
+    /// The issuer's key in PEM.
+    pub key: Part,
+    /// Trust anchors in PEM.
+    pub trust_anchors: Part,
 }
 
-type Read = Result<Vec<u8>, (String, io::ErrorKind)>;
+/// A part that was read, or which and why not.
+pub type Part = Result<Vec<u8>, String>;
 
 impl IssuerFiles {
     /// The files of two mounted folders.
     pub fn new(scheme: Scheme, issuer: &Path, trust_roots: &Path) -> Self {
-        let (certificates, key) = match scheme {
-            Scheme::Linkerd => ("crt.pem", "key.pem"),
-            Scheme::Kubernetes => ("tls.crt", "tls.key"),
-        };
+        let (certificates, key) = scheme.names();
         Self {
             certificates: issuer.join(certificates),
             key: issuer.join(key),
-            trust_anchors: trust_roots.join("ca-bundle.crt"),
+            trust_anchors: trust_roots.join(TRUST_ANCHORS),
         }
     }
 
@@ -96,8 +104,9 @@ impl IssuerFiles {
     }
 }
 
-fn read(path: &Path) -> Read {
-    std::fs::read(path).map_err(|error| (path.display().to_string(), error.kind()))
+fn read(path: &Path) -> Part {
+    // The kind alone: its text stays the same from one look to the next.
+    std::fs::read(path).map_err(|error| format!("{}: {}", path.display(), error.kind()))
 }
 
 impl Content {
@@ -106,15 +115,9 @@ impl Content {
     /// # Errors
     /// What is wrong with it.
     pub fn authority(&self, probe_name: &str, now: Timestamp) -> Result<Authority, LoadError> {
-        let anchors = TrustAnchors::from_pem(part(&self.trust_anchors)?)?;
-        let issuer = Issuer::from_pem(part(&self.certificates)?, part(&self.key)?)?;
+        let read = |part: &'_ Part| part.clone().map_err(LoadError::Read);
+        let anchors = TrustAnchors::from_pem(&read(&self.trust_anchors)?)?;
+        let issuer = Issuer::from_pem(&read(&self.certificates)?, &read(&self.key)?)?;
         Ok(Authority::new(issuer, anchors, probe_name, now)?)
-    }
-}
-
-fn part(read: &Read) -> Result<&[u8], LoadError> {
-    match read {
-        Ok(content) => Ok(content),
-        Err((path, reason)) => Err(LoadError::Read { path: path.clone(), reason: reason.to_string() }),
     }
 }

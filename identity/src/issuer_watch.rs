@@ -2,26 +2,37 @@
 
 use crate::{
     clock::Clock,
-    core::leaf::Lifetimes,
+    core::{authority::Authority, leaf::Lifetimes},
     current::CurrentAuthority,
     events::{Events, Occurrence},
     issuer_files::{Content, IssuerFiles, LoadError},
+    issuer_objects::Seen,
     metrics::Metrics,
 };
+use jiff::Timestamp;
 use linkerd_controller::readiness::{Pending, Readiness};
 use std::{convert::Infallible, time::Duration};
+use tokio::sync::watch;
 
 /// How often the files are looked at. Notifications are lost now and then; looking is not.
 const POLL: Duration = Duration::from_secs(2);
 
-/// An issuer with less life than this is as good as none: leaf certificates would be renewed all the time.
-/// It is not the whole lifetime of a leaf, because an issuer that shortens certificates still serves, and
-/// proxies cannot reach a service that is not ready.
-const LEAST_LIFE: Duration = Duration::from_secs(60 * 60);
+/// A certificate with less life than this is of no use: by the time that a pod has started with it, it is over.
+///
+/// An issuer that cannot give more fails readiness. It does not when it merely shortens certificates, which
+/// begins a whole leaf's life before its end: they are as good as long ones, proxies renew them in time, and a
+/// service that is not ready is one that no proxy reaches, so that readiness would turn a day's warning into a
+/// day's outage. The warning is an event, a log line and `identity_issuer_expires_soon`. Readiness is for the
+/// replica whose files are older than those of others: it leaves the work to them before its certificates are
+/// useless.
+const LEAST_LEAF: Duration = Duration::from_secs(5 * 60);
+
+/// How often the warning is repeated. A cluster deletes events after an hour.
+const REPEAT: Duration = Duration::from_secs(30 * 60);
 
 /// Looks at the issuer from time to time.
 pub struct IssuerWatch {
-    pub(crate) files: Option<Followed>,
+    pub(crate) followed: Option<Followed>,
     pub(crate) current: CurrentAuthority,
     pub(crate) lifetimes: Lifetimes,
     pub(crate) clock: Clock,
@@ -29,12 +40,20 @@ pub struct IssuerWatch {
     pub(crate) metrics: Metrics,
     pub(crate) readiness: Readiness,
     pub(crate) unready: Option<(&'static str, Pending)>,
-    pub(crate) is_short: bool,
+    pub(crate) warned: Option<Warned>,
 }
 
-/// Files that are followed.
+/// A warning that the issuer ends soon.
+#[derive(Clone, Copy)]
+pub(crate) struct Warned {
+    at: Timestamp,
+    is_below_half: bool,
+}
+
+/// Files and objects that are followed.
 pub struct Followed {
     files: IssuerFiles,
+    objects: watch::Receiver<Seen>,
     probe_name: String,
     loaded: Content,
     refused: Option<Refused>,
@@ -46,19 +65,25 @@ struct Refused {
 }
 
 impl Followed {
-    /// Loads an authority for the first time.
+    /// Loads an authority for the first time, from the files.
     ///
     /// # Errors
     /// When the files hold none.
     pub fn load(
         files: IssuerFiles,
+        objects: watch::Receiver<Seen>,
         probe_name: String,
         current: &CurrentAuthority,
         clock: &Clock,
     ) -> Result<Self, LoadError> {
         let loaded = files.read();
         current.set(loaded.authority(&probe_name, clock.now())?);
-        Ok(Self { files, probe_name, loaded, refused: None })
+        Ok(Self { files, objects, probe_name, loaded, refused: None })
+    }
+
+    fn read(&mut self) -> Content {
+        let files = self.files.read();
+        self.objects.borrow_and_update().over(files)
     }
 }
 
@@ -66,20 +91,23 @@ impl IssuerWatch {
     /// Looks at the issuer until it is dropped.
     pub async fn run(mut self) -> Result<(), Infallible> {
         loop {
-            tokio::time::sleep(POLL).await;
+            tokio::select! {
+                () = tokio::time::sleep(POLL) => {}
+                () = seen(self.followed.as_mut()) => {}
+            }
             self.look();
         }
     }
 
-    /// Takes over files that have changed, then sets readiness.
+    /// Takes over credentials that have changed, then sets readiness.
     pub fn look(&mut self) {
         self.follow();
         self.assess();
     }
 
     fn follow(&mut self) {
-        let Some(followed) = &mut self.files else { return };
-        let content = followed.files.read();
+        let Some(followed) = &mut self.followed else { return };
+        let content = followed.read();
         if content == followed.loaded {
             followed.refused = None;
             return;
@@ -97,10 +125,10 @@ impl IssuerWatch {
         }
     }
 
-    /// Notes that files were refused, and says so when they have stayed the same for a while: those that
+    /// Notes that credentials were refused, and says so when they have stayed the same for a while: files that
     /// are being written are read half, now and then.
     fn refuse(&mut self, content: Content, error: &LoadError) {
-        let Some(followed) = &mut self.files else { return };
+        let Some(followed) = &mut self.followed else { return };
         match &mut followed.refused {
             Some(refused) if refused.content == content => {
                 if !refused.is_reported {
@@ -114,30 +142,46 @@ impl IssuerWatch {
         }
     }
 
-    /// Sets readiness by the authority in force.
+    /// Sets readiness by the authority in force, and warns of its end.
     fn assess(&mut self) {
         let now = self.clock.now();
         let Some(authority) = self.current.get() else {
             return self.set_unready(Some("identity issuer: none is loaded yet"));
         };
-        let remaining = authority.remaining(now);
         let reason = match authority.verify(now) {
             Err(error) => {
                 tracing::debug!(%error, "the issuer in force does not verify");
                 Some("identity issuer: its certificates do not verify; replace the issuer")
             }
-            Ok(()) if remaining < LEAST_LIFE.min(self.lifetimes.lifetime) => {
+            Ok(()) if authority.remaining(now) < LEAST_LEAF.min(self.lifetimes.lifetime / 2) => {
                 Some("identity issuer: it is about to expire; replace it")
             }
             Ok(()) => None,
         };
         self.set_unready(reason);
-        let is_short = remaining < self.lifetimes.lifetime / 2;
-        if is_short && !self.is_short {
-            let end = authority.issuer().chain_validity().not_after;
-            tracing::warn!(%end, "the issuer ends soon, so that certificates are shortened; replace it");
+        self.warn(&authority, now);
+    }
+
+    /// Warns when certificates are cut short, again when less than half is left, and then from time to time.
+    fn warn(&mut self, authority: &Authority, now: Timestamp) {
+        let remaining = authority.remaining(now);
+        let is_soon = remaining < self.lifetimes.lifetime;
+        self.metrics.issuer_expires_soon(is_soon);
+        if !is_soon {
+            self.warned = None;
+            return;
         }
-        self.is_short = is_short;
+        let is_below_half = remaining < self.lifetimes.lifetime / 2;
+        let is_told = self.warned.is_some_and(|warned| {
+            let since = now.duration_since(warned.at).unsigned_abs();
+            warned.is_below_half == is_below_half && since < REPEAT
+        });
+        if !is_told {
+            let end = authority.end(now);
+            tracing::warn!(%end, "the issuer ends soon, so that certificates are shortened; replace it");
+            self.events.emit(Occurrence::IssuerExpiresSoon { end });
+            self.warned = Some(Warned { at: now, is_below_half });
+        }
     }
 
     fn set_unready(&mut self, reason: Option<&'static str>) {
@@ -148,6 +192,17 @@ impl IssuerWatch {
             tracing::error!(reason, "not ready");
         }
         self.unready = reason.map(|reason| (reason, self.readiness.hold(reason)));
+    }
+}
+
+/// Returns when something new was seen of the objects; never if none are watched.
+async fn seen(followed: Option<&mut Followed>) {
+    let is_seen = match followed {
+        Some(followed) => followed.objects.changed().await.is_ok(),
+        None => false,
+    };
+    if !is_seen {
+        std::future::pending::<()>().await;
     }
 }
 

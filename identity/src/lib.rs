@@ -1,6 +1,6 @@
 //! Identity service: the certificate authority of the workloads.
 //!
-//! Inputs: the issuer's certificate and key with the trust anchors, from files that are followed; requests
+//! Inputs: the issuer's certificate and key with the trust anchors, from files and objects that are followed; requests
 //! of proxies, with the identity that they want, a service-account token and a signing request; what a
 //! [`TokenReviewer`](reviewer::TokenReviewer) says of tokens. Outputs: leaf certificates over gRPC, metrics,
 //! readiness and Kubernetes events. Invariants:
@@ -21,13 +21,17 @@ pub mod events;
 pub mod generate;
 pub mod grpc;
 pub mod issuer_files;
+pub mod issuer_objects;
 mod issuer_watch;
 pub mod local_tokens;
 pub mod metrics;
+mod rate_limit;
 pub mod review_queue;
 pub mod reviewer;
 pub mod run;
 pub mod service;
 
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod testing;

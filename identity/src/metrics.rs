@@ -5,7 +5,12 @@ use jiff::Timestamp;
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric},
-    metrics::{counter::Counter, family::Family, gauge::ConstGauge, histogram::Histogram},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::{ConstGauge, Gauge},
+        histogram::Histogram,
+    },
     registry::Registry,
 };
 use std::{fmt, time::Duration};
@@ -18,7 +23,9 @@ pub struct Metrics {
     denied: Family<Reason, Counter>,
     reviews: Histogram,
     updates: Family<UpdateOutcome, Counter>,
-    lost_events: Counter,
+    expires_soon: Gauge,
+    pub(crate) waiting: Gauge,
+    pub(crate) lost_events: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -40,6 +47,8 @@ impl Metrics {
             denied: Family::default(),
             reviews: Histogram::new([0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0]),
             updates: Family::default(),
+            expires_soon: Gauge::default(),
+            waiting: Gauge::default(),
             lost_events: Counter::default(),
         };
         registry.register("identity_certificates_issued", "Certificates issued", metrics.issued.clone());
@@ -52,6 +61,13 @@ impl Metrics {
             metrics.reviews.clone(),
         );
         registry.register("identity_issuer_updates", "Changed issuer files, by outcome", metrics.updates.clone());
+        registry.register(
+            "identity_token_reviews_waiting",
+            "Tokens that wait for their review",
+            metrics.waiting.clone(),
+        );
+        let help = "1 when issuer or trust anchors end before a new certificate would, so that it is shortened";
+        registry.register("identity_issuer_expires_soon", help, metrics.expires_soon.clone());
         let help = "Kubernetes events that were not written";
         registry.register("identity_events_lost", help, metrics.lost_events.clone());
         registry.register_collector(Box::new(Lives { current, clock }));
@@ -77,8 +93,8 @@ impl Metrics {
         self.updates.get_or_create(&UpdateOutcome { outcome }).inc();
     }
 
-    pub(crate) fn event_lost(&self) {
-        self.lost_events.inc();
+    pub(crate) fn issuer_expires_soon(&self, is_soon: bool) {
+        self.expires_soon.set(i64::from(is_soon));
     }
 }
 

@@ -1,10 +1,19 @@
-//! Reviews of tokens: a bounded number at a time, in the order in which they come.
+//! Reviews of tokens: a bounded number at a time, first certificates before renewals, and each token once.
 //!
 //! After a restart of a whole cluster every proxy asks at once. They wait for each other here, first come
-//! first served, instead of failing; and a token that is being reviewed already is not reviewed twice.
+//! first served, instead of failing; who would wait too long is told so at once. A token that is being
+//! reviewed already is not reviewed twice, and one that was found good a moment ago not again.
 
+mod remembered;
+mod turns;
+
+use self::{
+    remembered::{Remembered, TokenHash},
+    turns::{Turns, Urgency},
+};
 use crate::{
-    core::token::{AUDIENCE, RequiredAudience, Review, ServiceAccount, TokenError},
+    clock::Clock,
+    core::token::{AUDIENCE, Claims, RequiredAudience, Review, ServiceAccount, TokenError},
     metrics::Metrics,
     reviewer::{ReviewFailed, TokenReviewer},
 };
@@ -15,19 +24,14 @@ use futures::{
 };
 use parking_lot::Mutex;
 use std::{collections::HashMap, sync::Arc, time::Duration};
-use tokio::{
-    sync::Semaphore,
-    time::{Instant, timeout},
-};
+use tokio::time::{Instant, timeout};
 
 /// Longest time of one review.
 const REVIEW: Duration = Duration::from_secs(5);
 
-/// Longest time that a token waits for its turn. A proxy waits for ever, so it must be told in the end.
-const TURN: Duration = Duration::from_secs(30);
-
-/// Reviews at the same time: enough to keep an API server busy, few enough to keep it alive.
-const AT_ONCE: usize = 64;
+/// Bytes of the longest token that is reviewed. Those of clusters have one or two thousand; the API server
+/// is not to be kept busy with megabytes.
+const LONGEST_TOKEN: usize = 64 * 1024;
 
 /// Which tokens are good.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,7 +48,7 @@ pub enum AcceptedTokens {
 pub enum Rejected {
     /// The reviewer did not answer.
     Failed(ReviewFailed),
-    /// Its turn did not come.
+    /// Its turn did not come, or would not come in time.
     Busy,
     /// It proves nothing.
     Token(TokenError),
@@ -52,7 +56,7 @@ pub enum Rejected {
 
 type Outcome = Result<ServiceAccount, Rejected>;
 type Running = Shared<BoxFuture<'static, Outcome>>;
-type RunningByToken = HashMap<[u8; 32], WeakShared<BoxFuture<'static, Outcome>>>;
+type RunningByToken = HashMap<TokenHash, WeakShared<BoxFuture<'static, Outcome>>>;
 
 /// Reviews tokens.
 pub struct ReviewQueue {
@@ -63,14 +67,17 @@ pub struct ReviewQueue {
 struct Work {
     reviewer: Arc<dyn TokenReviewer>,
     accepted: AcceptedTokens,
-    turns: Semaphore,
+    turns: Turns,
+    remembered: Remembered,
+    clock: Clock,
     metrics: Metrics,
 }
 
 impl ReviewQueue {
     /// Starts without reviews.
-    pub fn new(reviewer: Arc<dyn TokenReviewer>, accepted: AcceptedTokens, metrics: Metrics) -> Self {
-        let work = Work { reviewer, accepted, turns: Semaphore::new(AT_ONCE), metrics };
+    pub fn new(reviewer: Arc<dyn TokenReviewer>, accepted: AcceptedTokens, clock: Clock, metrics: Metrics) -> Self {
+        let (turns, remembered) = (Turns::new(metrics.waiting.clone()), Remembered::default());
+        let work = Work { reviewer, accepted, turns, remembered, clock, metrics };
         Self { work: Arc::new(work), running: Mutex::default() }
     }
 
@@ -79,41 +86,56 @@ impl ReviewQueue {
     /// # Errors
     /// When it proves none, or nobody could say.
     pub async fn service_account(&self, token: &[u8]) -> Outcome {
-        self.join(token).await
+        if token.len() > LONGEST_TOKEN {
+            let error = format!("invalid bearer token, longer than {LONGEST_TOKEN} bytes");
+            return Err(Rejected::Token(TokenError::Review(error)));
+        }
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest(&SHA256, token).as_ref());
+        if let Some(account) = self.work.remembered.get(&hash, self.work.clock.now()) {
+            return Ok(account);
+        }
+        self.join(hash, token).await
     }
 
     /// The review of a token that is running already, or a new one.
-    fn join(&self, token: &[u8]) -> Running {
-        let mut key = [0; 32];
-        key.copy_from_slice(digest(&SHA256, token).as_ref());
+    fn join(&self, hash: TokenHash, token: &[u8]) -> Running {
         let mut running = self.running.lock();
-        if let Some(review) = running.get(&key).and_then(WeakShared::upgrade) {
+        if let Some(review) = running.get(&hash).and_then(WeakShared::upgrade) {
             return review;
         }
         // Reviews that have ended are swept when there are many, so that a sweep is cheap on average.
         if running.len() == running.capacity() {
             running.retain(|_, review| review.upgrade().is_some());
+            let wanted = running.len() * 2;
+            running.shrink_to(wanted);
         }
-        let (work, token) = (self.work.clone(), String::from_utf8_lossy(token).into_owned());
-        let review = async move { work.service_account(&token).await }.boxed().shared();
-        running.extend(review.downgrade().map(|weak| (key, weak)));
+        let token =
+            std::str::from_utf8(token).map_or_else(|_| String::from_utf8_lossy(token).into_owned(), str::to_owned);
+        let work = self.work.clone();
+        let review = async move { work.service_account(hash, &token).await }.boxed().shared();
+        running.extend(review.downgrade().map(|weak| (hash, weak)));
         review
     }
 }
 
 impl Work {
-    async fn service_account(&self, token: &str) -> Outcome {
-        let turn = timeout(TURN, self.turns.acquire()).await;
-        let Ok(Ok(_turn)) = turn else {
-            return Err(Rejected::Busy);
-        };
+    async fn service_account(&self, hash: TokenHash, token: &str) -> Outcome {
+        let claims = Claims::read(token.trim_end().as_bytes());
+        let urgency = Urgency::of(claims, self.clock.now());
+        let _turn = self.turns.take(urgency).await.map_err(|_| Rejected::Busy)?;
+        let account = self.prove(token).await?;
+        self.remembered.add(hash, account.clone(), claims, self.clock.now());
+        Ok(account)
+    }
+
+    async fn prove(&self, token: &str) -> Outcome {
         let review = self.review(token, &[AUDIENCE]).await?;
         let (review, required) = match self.accepted {
-            AcceptedTokens::Projected => (review, RequiredAudience::Identity),
             AcceptedTokens::AlsoDefault if review.is_for_other_audiences() => {
                 (self.review(token, &[]).await?, RequiredAudience::Any)
             }
-            AcceptedTokens::AlsoDefault => (review, RequiredAudience::Any),
+            AcceptedTokens::AlsoDefault | AcceptedTokens::Projected => (review, RequiredAudience::Identity),
         };
         review.service_account(required).map_err(Rejected::Token)
     }

@@ -16,6 +16,18 @@ pub trait TokenReviewer: Send + Sync + 'static {
 #[error("{0}")]
 pub struct ReviewFailed(pub String);
 
+/// An error with what caused it: that of a client says no more than that it failed.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let causes = std::iter::successors(error.source(), |error| error.source()).map(ToString::to_string);
+    for cause in causes.filter(|cause| !cause.is_empty()) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
 /// Asks the API server, by `TokenReview` of `authentication.k8s.io/v1`.
 #[derive(Clone)]
 pub struct KubernetesReviewer(Api<TokenReview>);
@@ -32,7 +44,7 @@ impl KubernetesReviewer {
             TokenReviewSpec { token: Some(token.to_owned()), audiences: (!audiences.is_empty()).then_some(audiences) };
         let question = TokenReview { spec, ..TokenReview::default() };
         let answer = self.0.create(&PostParams::default(), &question).await;
-        let status = answer.map_err(|error| ReviewFailed(error.to_string()))?.status.unwrap_or_default();
+        let status = answer.map_err(|error| ReviewFailed(with_causes(&error)))?.status.unwrap_or_default();
         Ok(Review {
             is_authenticated: status.authenticated.unwrap_or_default(),
             error: status.error.unwrap_or_default(),

@@ -3,7 +3,8 @@
 use crate::{
     args::Args,
     grpc,
-    reviewer::KubernetesReviewer,
+    rate_limit::limited,
+    reviewer::{KubernetesReviewer, with_causes},
     service::{self, EventSink, IssuerSource},
 };
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
@@ -27,7 +28,7 @@ const ACCESS_CHECK: Duration = Duration::from_secs(30);
 enum AccessError {
     #[error("Unable to create kubernetes token reviews: {0}")]
     Denied(String),
-    #[error("cannot ask the API server whether token reviews are allowed: {0}")]
+    #[error("cannot ask the API server whether token reviews are allowed: {}", with_causes(.0))]
     Client(#[from] kube::Error),
     #[error("cannot ask the API server whether token reviews are allowed: no answer within {} s", ACCESS_CHECK.as_secs())]
     Timeout,
@@ -44,12 +45,17 @@ pub async fn run(args: Args, tasks: Tasks) -> Result<(), BoxError> {
         return Ok(());
     };
     tracing::info!(?settings, "configured");
-    let client = client::connect(args.common()).await?;
+    let client = client::connect_counted(args.common(), &tasks.metrics).await?;
     let own_identity = settings.config.own_identity();
     let service = service::start(
         settings.config,
         Arc::new(KubernetesReviewer::new(client.clone())),
-        IssuerSource::Files(settings.files),
+        IssuerSource::Cluster {
+            files: settings.files,
+            objects: settings.objects,
+            scheme: settings.scheme,
+            client: client.clone(),
+        },
         EventSink::Cluster { client: client.clone(), on_issuance: settings.issuance_events },
         &tasks,
     )?;
@@ -59,8 +65,9 @@ pub async fn run(args: Args, tasks: Tasks) -> Result<(), BoxError> {
         None => None,
     };
     let listener = Listener::bind(settings.addr)?.with_certificate(certificate.as_ref())?;
-    let methods = grpc::methods(service, Methods::new(&tasks));
-    tasks.spawn_draining("gRPC server", listener.serve(methods.into_router(), tasks.shutdown().clone()));
+    let metrics = service.metrics().clone();
+    let router = limited(grpc::methods(service, Methods::new(&tasks)).into_router(), metrics);
+    tasks.spawn_draining("gRPC server", listener.serve(router, tasks.shutdown().clone()));
     Ok(())
 }
 

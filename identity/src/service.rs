@@ -1,5 +1,9 @@
 //! Issues certificates: from a request to a leaf certificate or the reason why not.
 
+mod start;
+
+pub use self::start::{EventSink, IssuerSource, start};
+
 use crate::{
     clock::Clock,
     core::{
@@ -10,8 +14,7 @@ use crate::{
     },
     current::CurrentAuthority,
     denied::{Denied, cut},
-    events::{EventWriter, Events, Occurrence},
-    issuer_files::{IssuerFiles, LoadError},
+    events::{Events, Occurrence},
     issuer_watch::{Followed, IssuerWatch},
     metrics::Metrics,
     review_queue::{AcceptedTokens, Rejected, ReviewQueue},
@@ -36,27 +39,6 @@ pub struct Config {
     pub accepted_tokens: AcceptedTokens,
     /// Where the time comes from.
     pub clock: Clock,
-}
-
-/// Where the issuer comes from.
-pub enum IssuerSource {
-    /// Files, which are followed.
-    Files(IssuerFiles),
-    /// One that stays.
-    Fixed(Box<Authority>),
-}
-
-/// Where Kubernetes events go.
-pub enum EventSink {
-    /// Nowhere.
-    None,
-    /// To a cluster.
-    Cluster {
-        /// Its client.
-        client: kube::Client,
-        /// Whether each certificate is worth one.
-        on_issuance: bool,
-    },
 }
 
 /// A request for a certificate.
@@ -96,42 +78,6 @@ struct Inner {
     metrics: Metrics,
 }
 
-/// Starts a certificate authority: loads its issuer and keeps it up to date.
-///
-/// # Errors
-/// When the files hold no issuer that the trust anchors trust.
-pub fn start(
-    config: Config,
-    reviewer: Arc<dyn TokenReviewer>,
-    issuer: IssuerSource,
-    sink: EventSink,
-    tasks: &Tasks,
-) -> Result<Service, LoadError> {
-    let current = CurrentAuthority::default();
-    let files = match issuer {
-        IssuerSource::Files(files) => Some(Followed::load(files, config.own_identity(), &current, &config.clock)?),
-        IssuerSource::Fixed(authority) => {
-            current.set(*authority);
-            None
-        }
-    };
-    let metrics = tasks.metrics.register(|registry| Metrics::register(registry, current.clone(), config.clock.clone()));
-    let events = match sink {
-        EventSink::None => Events::none(),
-        EventSink::Cluster { client, on_issuance } => {
-            let (events, queue) = Events::queued(on_issuance, metrics.clone());
-            let writer = EventWriter::new(client, config.control_plane_namespace.clone(), metrics.clone());
-            tasks.spawn("event writer", writer.run(queue));
-            events
-        }
-    };
-    let service = Service::new(config, current, reviewer, events, metrics);
-    let mut watch = service.watch(files, tasks);
-    watch.look();
-    tasks.spawn("issuer watch", watch.run());
-    Ok(service)
-}
-
 impl Config {
     /// Identity of this service itself.
     pub fn own_identity(&self) -> String {
@@ -148,13 +94,18 @@ impl Service {
         events: Events,
         metrics: Metrics,
     ) -> Self {
-        let reviews = ReviewQueue::new(reviewer, config.accepted_tokens, metrics.clone());
+        let reviews = ReviewQueue::new(reviewer, config.accepted_tokens, config.clock.clone(), metrics.clone());
         Self(Arc::new(Inner { config, current, reviews, events, metrics }))
     }
 
-    pub(crate) fn watch(&self, files: Option<Followed>, tasks: &Tasks) -> IssuerWatch {
+    /// What the service counts.
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    pub(crate) fn watch(&self, followed: Option<Followed>, tasks: &Tasks) -> IssuerWatch {
         IssuerWatch {
-            files,
+            followed,
             current: self.0.current.clone(),
             lifetimes: self.0.config.lifetimes,
             clock: self.0.config.clock.clone(),
@@ -162,7 +113,7 @@ impl Service {
             metrics: self.0.metrics.clone(),
             readiness: tasks.readiness.clone(),
             unready: None,
-            is_short: false,
+            warned: None,
         }
     }
 

@@ -28,7 +28,8 @@ pub struct Metrics {
     duration: Histogram,
     config_valid: Gauge,
     namespaces: Family<CacheLabels, Gauge>,
-    events_lost: Counter,
+    /// Counts events that were not written.
+    pub events_lost: Counter,
 }
 
 /// Why an object could not be judged or was denied.
@@ -138,11 +139,6 @@ impl Metrics {
     /// Notes how many namespaces are known.
     pub fn namespaces(&self, count: usize) {
         self.namespaces.get_or_create(&CacheLabels { cluster: "local" }).set(i64::try_from(count).unwrap_or(i64::MAX));
-    }
-
-    /// Counts an event that was not written.
-    pub fn event_lost(&self) {
-        self.events_lost.inc();
     }
 }
 

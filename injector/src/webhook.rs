@@ -11,11 +11,12 @@ use crate::{
         pod::MetaView,
         workload::Workload,
     },
-    events::{self, Events, Occurrence, What},
+    events::{self, What},
     lookup::{Lookup, Namespaces},
     metrics::{Failure, Metrics, Subject},
 };
 use linkerd_controller::{
+    events::Events,
     listen::Listener,
     source::{Shared, Source, Watches},
     tasks::{BoxError, Tasks},
@@ -43,11 +44,9 @@ pub async fn start(args: Args, tasks: Tasks) -> Result<(), BoxError> {
     Watches::new(source.clone(), &tasks).watch::<Namespace, _>(&namespaces);
     let events = match &source {
         Source::Cluster(client) => {
-            let (events, queue) = Events::queued(&metrics);
-            tasks.spawn("events", events::write(client.clone(), queue, metrics.clone()));
-            events
+            Events::written(client.clone(), events::COMPONENT, metrics.events_lost.clone(), &tasks)
         }
-        Source::Memory(_) => Events::none(&metrics),
+        Source::Memory(_) => Events::none(),
     };
     let injector = Injector { config, namespaces, lookup: Lookup::new(source), events, metrics };
     let router = webhook::router(Arc::new(injector));
@@ -174,7 +173,7 @@ impl Injector {
             Action::Annotate(..) | Action::Skip(_) | Action::Reject(_) => None,
         };
         if let Some((what, owner)) = what.zip(object.owner_object.clone()).filter(|_| !is_dry_run) {
-            self.events.emit(Occurrence { namespace: namespace.clone(), owner, what });
+            self.events.emit(what.event(namespace, owner));
         }
         let patch = match mutation.action {
             Action::Inject(patch) => {

@@ -103,7 +103,7 @@ Rights to issue the certificate: the Secret, by name but for its creation, for w
 - apiGroups: [""]
   resources: ["secrets"]
   resourceNames: [{{ printf "%s-k8s-tls" .name | quote }}]
-  verbs: ["get", "update"]
+  verbs: ["get", "list", "watch", "update"]
 {{- end -}}
 
 {{/* Rights to write the certificate authority into the webhook configuration. Takes resource too. */}}
@@ -111,5 +111,5 @@ Rights to issue the certificate: the Secret, by name but for its creation, for w
 - apiGroups: ["admissionregistration.k8s.io"]
   resources: [{{ .resource | quote }}]
   resourceNames: [{{ printf "%s-webhook-config" .name | quote }}]
-  verbs: ["get", "patch"]
+  verbs: ["get", "list", "watch", "patch"]
 {{- end -}}

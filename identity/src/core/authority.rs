@@ -5,18 +5,15 @@ use super::{
     issuer::Issuer,
     validity::Validity,
 };
-use arc_swap::ArcSwap;
 use jiff::Timestamp;
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-/// An issuer that the trust anchors trust.
-///
-/// Immutable, but for a note of how long the last verification stays true.
+/// An issuer that the trust anchors trust. Immutable.
 pub struct Authority {
     issuer: Issuer,
     anchors: TrustAnchors,
-    probe_name: String,
-    verified: ArcSwap<Validity>,
+    /// When: signatures are verified once, since only time changes the answer.
+    trusted: Vec<Validity>,
 }
 
 impl Authority {
@@ -24,35 +21,37 @@ impl Authority {
     ///
     /// # Errors
     /// When the anchors do not trust the issuer now.
-    pub fn new(
-        issuer: Issuer,
-        anchors: TrustAnchors,
-        probe_name: impl Into<String>,
-        now: Timestamp,
-    ) -> Result<Self, ChainError> {
-        let probe_name = probe_name.into();
-        let verified = ArcSwap::from_pointee(anchors.verify(&issuer, &probe_name, now)?);
-        Ok(Self { issuer, anchors, probe_name, verified })
+    pub fn new(issuer: Issuer, anchors: TrustAnchors, probe_name: &str, now: Timestamp) -> Result<Self, ChainError> {
+        let trusted = anchors.verify(&issuer, probe_name, now)?;
+        Ok(Self { issuer, anchors, trusted })
     }
 
     /// Checks that the anchors trust the issuer at a time.
     ///
-    /// Signatures are verified again only when the last path has ended: another one may exist.
-    ///
     /// # Errors
     /// When they do not, so that no proxy would accept its certificates.
     pub fn verify(&self, now: Timestamp) -> Result<(), ChainError> {
-        if self.verified.load().contains(now) {
+        if self.trusted.iter().any(|time| time.contains(now)) {
             return Ok(());
         }
-        self.verified.store(Arc::new(self.anchors.verify(&self.issuer, &self.probe_name, now)?));
-        Ok(())
+        self.issuer.chain_validity().check(now)?;
+        Err(ChainError::no_anchor(self.trusted.iter().copied(), now))
     }
 
-    /// How long the issuer can still serve: until it, a certificate of its file or its last anchor ends.
+    /// When the issuer can serve no longer: it has ended, or a certificate of its file, or the last anchor
+    /// that trusts it. `now` if it cannot serve now.
+    pub fn end(&self, now: Timestamp) -> Timestamp {
+        // One anchor may take over where another one ends.
+        let next = |end: Timestamp| {
+            let later = self.trusted.iter().filter(|time| time.contains(end)).map(|time| time.not_after).max();
+            later.filter(|later| *later > end)
+        };
+        std::iter::successors(Some(now), |end| next(*end)).last().unwrap_or(now)
+    }
+
+    /// How long the issuer can still serve.
     pub fn remaining(&self, now: Timestamp) -> Duration {
-        let longest = self.anchors.iter().map(|anchor| anchor.validity.remaining(now)).max().unwrap_or_default();
-        self.issuer.chain_validity().remaining(now).min(longest)
+        Duration::try_from(self.end(now).duration_since(now)).unwrap_or_default()
     }
 
     /// The issuer.

@@ -76,44 +76,50 @@ impl TrustAnchors {
         self.0.iter()
     }
 
-    /// Verifies an issuer just as a proxy will: a leaf certificate for `name` is signed, and the path from
-    /// it to an anchor that is valid now is built. Returns how long the answer stays true.
+    /// Verifies an issuer just as a proxy will: a leaf certificate for `name` is signed, and the path from it
+    /// to each anchor is built. Returns the times at which a proxy will accept it: for each anchor that it
+    /// leads to, those of this anchor. Now is one of them.
+    ///
+    /// Which algorithms anchors use is theirs and the proxies' affair: one that nothing leads to does no harm.
     ///
     /// # Errors
     /// When a certificate of the issuer is not valid now, or no path verifies.
-    pub fn verify(&self, issuer: &Issuer, name: &str, now: Timestamp) -> Result<Validity, ChainError> {
+    pub fn verify(&self, issuer: &Issuer, name: &str, now: Timestamp) -> Result<Vec<Validity>, ChainError> {
         issuer.chain_validity().check(now)?;
-        let valid: Vec<&Anchor> = self.0.iter().filter(|anchor| anchor.validity.contains(now)).collect();
-        if valid.is_empty() {
-            return Err(self.no_anchor(now));
+        let (mut times, mut failure) = (Vec::new(), None);
+        for anchor in &self.0 {
+            let time = issuer.chain_validity().and(anchor.validity);
+            // An anchor may become valid later.
+            let at = now.max(time.not_before);
+            if !time.contains(at) {
+                continue;
+            }
+            match anchor.verify(issuer, name, at) {
+                Ok(()) => times.push(time),
+                Err(error) => failure = Some(error),
+            }
         }
-        let probe = CertificateDer::from(probe(issuer, name, now)?);
-        let trusted: Vec<TrustAnchor<'_>> = valid.iter().map(|anchor| anchor.trusted.clone()).collect();
-        let failed = |error: webpki::Error| ChainError::Verify(error.to_string());
-        let leaf = EndEntityCert::try_from(&probe).map_err(failed)?;
-        let path = leaf
-            .verify_for_usage(
-                webpki::ALL_VERIFICATION_ALGS,
-                &trusted,
-                issuer.chain(),
-                UnixTime::since_unix_epoch(Duration::try_from(now.as_duration()).unwrap_or_default()),
-                KeyUsage::server_auth(),
-                None,
-                None,
-            )
-            .map_err(failed)?;
-        let server_name = ServerName::try_from(name).map_err(|error| ChainError::Verify(error.to_string()))?;
-        leaf.verify_is_valid_for_subject_name(&server_name).map_err(failed)?;
-        let used = trusted.iter().position(|anchor| std::ptr::eq(anchor, path.anchor()));
-        let anchor = used.and_then(|used| valid.get(used)).map_or(issuer.chain_validity(), |anchor| anchor.validity);
-        Ok(issuer.chain_validity().and(anchor))
+        match times.iter().any(|time| time.contains(now)) {
+            true => Ok(times),
+            false if self.0.iter().any(|anchor| anchor.validity.contains(now)) => {
+                Err(failure.unwrap_or_else(|| self.no_anchor(now)))
+            }
+            false => Err(self.no_anchor(now)),
+        }
     }
 
     fn no_anchor(&self, now: Timestamp) -> ChainError {
-        let last = self.0.iter().max_by_key(|anchor| anchor.validity.not_after);
-        match last.map(|anchor| anchor.validity.check(now)) {
-            Some(Err(untimely)) => ChainError::NoAnchor(untimely),
-            Some(Ok(())) | None => ChainError::Verify("no trust anchor".to_owned()),
+        ChainError::no_anchor(self.0.iter().map(|anchor| anchor.validity), now)
+    }
+}
+
+impl ChainError {
+    /// None of these times is now.
+    pub(super) fn no_anchor(times: impl IntoIterator<Item = Validity>, now: Timestamp) -> Self {
+        let last = times.into_iter().max_by_key(|time| time.not_after);
+        match last.map(|time| time.check(now)) {
+            Some(Err(untimely)) => Self::NoAnchor(untimely),
+            Some(Ok(())) | None => Self::Verify("no trust anchor".to_owned()),
         }
     }
 }
@@ -123,6 +129,25 @@ impl Anchor {
         let (_, certificate) = X509Certificate::from_der(der).map_err(|error| error.to_string())?;
         let trusted = anchor_from_trusted_cert(der).map_err(|error| error.to_string())?.to_owned();
         Ok(Self { subject: certificate.subject().to_string(), validity: Validity::of(&certificate), trusted })
+    }
+
+    /// Whether a leaf certificate of an issuer is accepted at a time by who trusts this anchor alone.
+    fn verify(&self, issuer: &Issuer, name: &str, at: Timestamp) -> Result<(), ChainError> {
+        let failed = |error: webpki::Error| ChainError::Verify(error.to_string());
+        let probe = CertificateDer::from(probe(issuer, name, at)?);
+        let leaf = EndEntityCert::try_from(&probe).map_err(failed)?;
+        leaf.verify_for_usage(
+            webpki::ALL_VERIFICATION_ALGS,
+            std::slice::from_ref(&self.trusted),
+            issuer.chain(),
+            UnixTime::since_unix_epoch(Duration::try_from(at.as_duration()).unwrap_or_default()),
+            KeyUsage::server_auth(),
+            None,
+            None,
+        )
+        .map_err(failed)?;
+        let server_name = ServerName::try_from(name).map_err(|error| ChainError::Verify(error.to_string()))?;
+        leaf.verify_is_valid_for_subject_name(&server_name).map_err(failed)
     }
 }
 

@@ -1,5 +1,9 @@
 //! What a reviewed service-account token proves.
 
+mod claims;
+
+pub use self::claims::Claims;
+
 use linkerd_k8s::identity::{Identity, is_dns_label};
 use std::fmt;
 

@@ -45,3 +45,17 @@ async fn an_error_of_the_api_server_is_no_verdict() {
     let error = KubernetesReviewer::new(client).review("token", &[AUDIENCE]).await.unwrap_err();
     assert!(error.to_string().contains("no room"), "{error}");
 }
+
+#[test]
+fn an_error_names_its_causes_once() {
+    #[derive(Debug, thiserror::Error)]
+    #[error("{text}")]
+    struct Error {
+        text: &'static str,
+        source: Option<Box<Error>>,
+    }
+    let error = |text, source: Option<Error>| Error { text, source: source.map(Box::new) };
+    let refused = error("connection refused", None);
+    let connect = error("client error (Connect)", Some(error("client error (Connect)", Some(refused))));
+    assert_eq!(with_causes(&connect), "client error (Connect): connection refused");
+}

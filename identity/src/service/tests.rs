@@ -7,6 +7,7 @@ use crate::{
         seconds, self_signed_authority, start as beginning,
     },
 };
+use linkerd_controller::events;
 use rcgen::PKCS_ED25519;
 use std::collections::HashSet;
 use tokio::sync::mpsc;
@@ -15,7 +16,7 @@ use tonic::Code;
 struct Fixture {
     service: Service,
     reviewer: FakeReviewer,
-    events: mpsc::Receiver<Occurrence>,
+    events: mpsc::Receiver<events::Event>,
     hands: Hands,
     tasks: Tasks,
 }
@@ -25,7 +26,8 @@ fn fixture(authority: Option<Authority>, reviewer: FakeReviewer) -> Fixture {
     let current = CurrentAuthority::default();
     authority.into_iter().for_each(|authority| current.set(authority));
     let metrics = metrics(&tasks, &current, hands.clock());
-    let (events, receiver) = Events::queued(true, metrics.clone());
+    let (events, receiver) = events::Events::queued(metrics.lost_events.clone());
+    let events = Events::new(events, "linkerd", true);
     let service = Service::new(config(hands.clock()), current, Arc::new(reviewer.clone()), events, metrics);
     Fixture { service, reviewer, events: receiver, hands, tasks }
 }
@@ -63,7 +65,7 @@ async fn a_workload_gets_the_certificate_of_its_account() {
         not_after: certified.leaf.validity.not_after,
         fingerprint: hexadecimal(digest(&SHA256, &certified.leaf.der).as_ref()),
     };
-    assert_eq!(fixture.events.try_recv().unwrap(), expected);
+    assert_eq!(fixture.events.try_recv().unwrap(), expected.event("linkerd"));
     assert!(fixture.events.try_recv().is_err());
     let metrics = fixture.tasks.metrics.encode();
     assert!(metrics.contains("identity_certificates_issued_total 1\n"), "{metrics}");
@@ -167,7 +169,7 @@ async fn an_expired_issuer_is_reported_before_anything_about_the_request() {
         assert_eq!(code, Code::Unavailable);
         assert!(message.contains("not valid anymore. Expired on 2026-03-01T13:00:00Z"), "{message}");
         let expected = Occurrence::IssuerValidationFailed { error: message, identity: FOO.to_owned() };
-        assert_eq!(fixture.events.try_recv().unwrap(), expected);
+        assert_eq!(fixture.events.try_recv().unwrap(), expected.event("linkerd"));
     }
     let (code, _) = fixture.refusal(request(FOO, b"fake-data".to_vec())).await;
     assert_eq!(code, Code::InvalidArgument);

@@ -1,7 +1,10 @@
 use super::*;
 use axum::body::{Body, to_bytes};
 use http::{Request, StatusCode};
-use linkerd_controller::source::{Objects, Sink};
+use linkerd_controller::{
+    events::Event,
+    source::{Objects, Sink},
+};
 use linkerd_k8s::Meta;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -12,7 +15,7 @@ const ANCHORS: &str = include_str!("../../tests/fixtures/trust-anchors.pem");
 
 struct Fixture {
     router: axum::Router,
-    events: mpsc::Receiver<Occurrence>,
+    events: mpsc::Receiver<Event>,
     metrics: linkerd_controller::metrics::Metrics,
     _folder: tempfile::TempDir,
 }
@@ -39,7 +42,7 @@ fn webhook(values: Option<&str>) -> Fixture {
     let mut namespaces = Namespaces::new(&metrics);
     let annotations = BTreeMap::from([("linkerd.io/inject".to_owned(), "enabled".to_owned())]);
     namespaces.apply(Namespace { metadata: Meta { name: "known".into(), annotations, ..Meta::default() } });
-    let (events, queue) = Events::queued(&metrics);
+    let (events, queue) = Events::queued(metrics.events_lost.clone());
     let injector = Injector {
         config: ConfigFiles::new(paths, "linkerd", &metrics),
         namespaces: Arc::new(Mutex::new(namespaces)),
@@ -88,9 +91,9 @@ async fn a_pod_is_injected_counted_and_told_of_on_its_owner() {
     let mut webhook = webhook(Some(""));
     let response = webhook.review("known", of_replica_set()).await;
     assert_eq!((&response["allowed"], &response["patchType"]), (&json!(true), &json!("JSONPatch")));
-    let occurrence = webhook.events.try_recv().unwrap();
-    assert_eq!(occurrence.what, What::Injected);
-    assert_eq!((occurrence.owner.kind.as_str(), occurrence.owner.uid.as_str()), ("Deployment", "d"));
+    let event = webhook.events.try_recv().unwrap();
+    assert_eq!(event.reason, "Injected");
+    assert_eq!((event.object.kind.as_deref(), event.object.uid.as_deref()), (Some("Deployment"), Some("d")));
     let text = webhook.metrics.encode();
     let labels = "{owner_kind=\"deployment\",namespace=\"known\",annotation_at=\"namespace\"";
     assert!(text.contains(&format!("proxy_inject_admission_requests_total{labels}")), "{text}");
@@ -105,7 +108,9 @@ async fn a_pod_that_is_skipped_is_left_alone_and_the_reasons_are_told() {
     pod["spec"]["hostNetwork"] = json!(true);
     let response = webhook.review("known", pod).await;
     assert_eq!(response, json!({"uid": "u", "allowed": true}));
-    assert_eq!(webhook.events.try_recv().unwrap().what, What::Skipped(vec![SkipReason::HostNetwork]));
+    let event = webhook.events.try_recv().unwrap();
+    assert_eq!((event.reason, event.object.name.as_deref()), ("InjectionSkipped", Some("web")));
+    assert!(event.message.ends_with(": hostNetwork is enabled"), "{}", event.message);
     assert!(webhook.metrics.encode().contains("skip=\"true\",skip_reason=\"host_network_enabled\"} 1"));
 }
 

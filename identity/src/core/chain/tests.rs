@@ -5,7 +5,7 @@ use crate::{
 };
 use rcgen::{BasicConstraints, GeneralSubtree, IsCa, KeyPair, NameConstraints, PKCS_ECDSA_P521_SHA512};
 
-fn refusal(result: Result<Validity, ChainError>) -> String {
+fn refusal(result: Result<Vec<Validity>, ChainError>) -> String {
     result.unwrap_err().to_string()
 }
 
@@ -40,6 +40,7 @@ fn what_proxies_would_refuse_is_refused_at_the_start() {
     assert!(trusted.verify(&issuer(&elsewhere.signed_by(&root), &[]), FOO, start()).is_err());
 }
 
+// Case 35; the announcement sixty days before is that of `linkerd check`.
 #[test]
 fn expiry_is_told_with_the_times() {
     let own = ca("own").valid("1989-01-01T00:00:00Z".parse().unwrap(), "1990-01-01T01:01:11Z".parse().unwrap());
@@ -85,6 +86,35 @@ fn an_anchor_that_expires_hands_over_to_its_renewal() {
     assert!(only_old.verify(start() + hours(2)).is_err());
 }
 
+// A trust anchor that is replaced: the new root is signed by the old one, too, and that certificate stands in
+// the issuer's file. Proxies of either generation build a path.
+#[test]
+fn a_cross_signed_root_leads_proxies_of_both_generations_to_their_anchor() {
+    let old = ca("old root").until(start() + hours(100)).self_signed();
+    let pem = KeyPair::generate().unwrap().serialize_pem();
+    let new = ca_with("new root", KeyPair::from_pem(&pem).unwrap()).self_signed();
+    let cross = ca_with("new root", KeyPair::from_pem(&pem).unwrap()).until(start() + hours(90)).signed_by(&old);
+    let own = ca("own").signed_by(&new);
+    for anchor in [vec![&old], vec![&new], vec![&old, &new], vec![&new, &old]] {
+        assert!(anchors(&anchor).verify(&issuer(&own, &[&cross]), FOO, start()).is_ok());
+    }
+    assert!(anchors(&[&old]).verify(&issuer(&own, &[]), FOO, start()).is_err(), "the certificate is what leads there");
+    assert!(anchors(&[&new]).verify(&issuer(&own, &[]), FOO, start()).is_ok());
+}
+
+#[test]
+fn an_anchor_that_does_not_trust_the_issuer_makes_it_last_no_longer() {
+    let old = ca("old").until(start() + hours(10)).self_signed();
+    let new = ca("new").self_signed();
+    let own = ca("own").signed_by(&old);
+    let authority = Authority::new(issuer(&own, &[]), anchors(&[&new, &old]), FOO, start()).unwrap();
+    assert_eq!(authority.end(start()), start() + hours(10));
+    assert_eq!(authority.remaining(start() + hours(4)), hours(6));
+    let error = authority.verify(start() + hours(11)).unwrap_err();
+    assert!(matches!(error, ChainError::NoAnchor(_)), "{error}");
+    assert_eq!(authority.remaining(start() + hours(11)), Duration::ZERO);
+}
+
 #[test]
 fn bundles_that_are_empty_or_malformed_say_so() {
     let error = |bundle: &[u8]| TrustAnchors::from_pem(bundle).err().unwrap().to_string();
@@ -100,4 +130,24 @@ fn anchors_have_keys_of_p256_or_long_rsa() {
     assert_eq!(check(ca("p256").self_signed().der()), Ok(()));
     let p521 = ca_with("p521", key_of(&PKCS_ECDSA_P521_SHA512)).self_signed();
     assert_eq!(check(p521.der()), Err(algorithm::AlgorithmError::Curve("P-521".to_owned())));
+    let short = pem::certificates(RSA_1024.as_bytes()).unwrap();
+    let expected = "RSA must use a 2048 or 4096 bit public key, instead 1024 bit public key was used";
+    assert_eq!(check(&short[0]).unwrap_err().to_string(), expected);
 }
+
+/// Signs itself, with a key so short that no crypto provider of ours makes one.
+const RSA_1024: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIB/jCCAWegAwIBAgIUH5SBULqjvtabGltWaXz3Yoz0ugwwDQYJKoZIhvcNAQEL
+BQAwEDEOMAwGA1UEAwwFc2hvcnQwIBcNMjYxMTI1MDE0NTM0WhgPMjEyNjExMDEw
+MTQ1MzRaMBAxDjAMBgNVBAMMBXNob3J0MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCB
+iQKBgQCw2tQf6PNbBDkSHjWXbJ3vjd2n5fWKpmmkbY1QUYuUWFes/ZXObAoPn4IU
+WToIFswjsCVdA7PE0BCz1IZAUrqvx5cIemDUhg8M5lisAfM3wOMiqW8ifDbn6Ckf
+YzbmWWHspFDwSDeIfrfPmRXjN4Gd9UwWvst/bpLY4NhFq+A5PQIDAQABo1MwUTAd
+BgNVHQ4EFgQUfPnBwY5InLZp4j/w5eJByBXR6uQwHwYDVR0jBBgwFoAUfPnBwY5I
+nLZp4j/w5eJByBXR6uQwDwYDVR0TAQH/BAUwAwEB/zANBgkqhkiG9w0BAQsFAAOB
+gQACsLkdPN1nFDSddlyw44Fv4ehdPmxiThdFdtTfBI38kQfB4XHlmKPNa7FBeN64
+M1hz+A45wW34HwapzTsGJIfaFe6aDyNFuZsYbDZblBasmK2HOj6LOQ1GcfdcU10y
+r6gtqUdY+6y2xMjVmdJxMTrYt+xsSkIfwWWgeQxHUFRqGQ==
+-----END CERTIFICATE-----
+";
