@@ -1,8 +1,21 @@
 //! The Kubernetes client.
 
-use crate::args::{Common, Overrides};
+mod foreign;
+mod limited;
+mod metrics;
+
+pub use self::{
+    foreign::{ForeignKubeconfigError, from_foreign},
+    metrics::ClientMetrics,
+};
+
+use crate::{
+    args::{Common, Overrides},
+    metrics::Metrics,
+};
 use kube::{
     Client, Config,
+    client::ClientBuilder,
     config::{KubeConfigOptions, Kubeconfig},
 };
 use std::path::Path;
@@ -34,11 +47,25 @@ pub async fn connect(common: &Common) -> Result<Client, ClientError> {
     connect_as(common, &Overrides::default()).await
 }
 
+/// Makes a client for the cluster that the arguments name, whose requests are counted.
+///
+/// # Errors
+/// When the configuration cannot be read. The API server itself is not asked yet.
+pub async fn connect_counted(common: &Common, metrics: &Metrics) -> Result<Client, ClientError> {
+    let config = config(common, &Overrides::default()).await?;
+    let layer = metrics.shared(ClientMetrics::register);
+    Ok(ClientBuilder::try_from(config)?.with_layer(&layer).build())
+}
+
 /// Makes a client for the cluster that the arguments name, of which some override the kubeconfig.
 ///
 /// # Errors
 /// When the configuration cannot be read. The API server itself is not asked yet.
 pub async fn connect_as(common: &Common, overrides: &Overrides) -> Result<Client, ClientError> {
+    Ok(Client::try_from(config(common, overrides).await?)?)
+}
+
+async fn config(common: &Common, overrides: &Overrides) -> Result<Config, ClientError> {
     let Overrides { cluster, context, user, impersonate, impersonate_groups } = overrides.clone();
     let options = KubeConfigOptions { cluster, context, user };
     let is_chosen = options.cluster.is_some() || options.context.is_some() || options.user.is_some();
@@ -53,7 +80,7 @@ pub async fn connect_as(common: &Common, overrides: &Overrides) -> Result<Client
         config.auth_info.impersonate = impersonate;
         config.auth_info.impersonate_groups = Some(impersonate_groups).filter(|groups| !groups.is_empty());
     }
-    Ok(Client::try_from(config)?)
+    Ok(config)
 }
 
 async fn from_file(path: &Path, options: &KubeConfigOptions) -> Result<Config, ClientError> {

@@ -6,13 +6,15 @@
 mod cluster;
 mod decoded;
 mod folder;
+mod foreign;
 mod memory;
 mod status;
 
 pub use self::{
     folder::{Document, Folder, Problem, read_documents},
+    foreign::ForeignWatches,
     memory::{ObjectKind, Objects},
-    status::WatchMetrics,
+    status::{Describe, WatchMetrics},
 };
 
 use crate::{
@@ -93,7 +95,8 @@ async fn feed(mut folder: Folder, objects: Objects) -> Result<(), Infallible> {
 async fn load(folder: &mut Folder, objects: &Objects) {
     let (documents, problems) = folder.next().await;
     problems.iter().for_each(|problem| tracing::warn!(%problem, "bad manifest"));
-    objects.replace(documents.into_iter().map(|document| document.object));
+    let documents = documents.into_iter().filter(|document| !document.is_kustomization());
+    objects.replace(documents.map(|document| document.object));
 }
 
 /// Whether a process can do without a kind.
@@ -103,6 +106,8 @@ pub enum Need {
     Required,
     /// A cluster may lack the kind, now or later: then it has no such objects.
     Optional,
+    /// A cluster may lack the kind, or may not let us see it: then it has no such objects, until it does.
+    IfPermitted,
 }
 
 /// Which objects of a kind are watched.
@@ -112,6 +117,9 @@ pub struct Scope {
     pub namespace: Option<String>,
     /// Only objects whose labels this selects, in the API server's syntax.
     pub label_selector: Option<String>,
+    /// Only objects whose fields this selects, in the API server's syntax. Objects in memory are not
+    /// selected by fields or labels.
+    pub field_selector: Option<String>,
 }
 
 /// Starts the watches of a process.
@@ -144,7 +152,7 @@ impl Watches {
             "watch of {}",
             if T::GROUP.is_empty() { T::PLURAL.to_owned() } else { format!("{}.{}", T::PLURAL, T::GROUP) }
         );
-        let status = status::WatchStatus::new::<T>(&self.metrics, need, self.tasks.readiness.hold(name.clone()));
+        let status = status::WatchStatus::new::<T>(&self.metrics, need, Some(self.tasks.readiness.hold(name.clone())));
         self.tasks.diagnostics.add(name.clone(), status.describe());
         let sink = sink.clone();
         match &self.source {

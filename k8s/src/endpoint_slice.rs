@@ -93,6 +93,10 @@ impl Endpoint {
 pub struct EndpointConditions {
     /// Whether new connections should go there; absent means yes.
     pub ready: Option<bool>,
+    /// Whether the endpoint serves the connections that it has; absent means as ready as it is.
+    pub serving: Option<bool>,
+    /// Whether the endpoint is about to go; absent means no.
+    pub terminating: Option<bool>,
 }
 
 /// Which clients should use an endpoint.

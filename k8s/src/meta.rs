@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
-use std::{collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 /// A kind of object that can be watched and read from manifests.
 ///
@@ -82,6 +82,9 @@ pub struct Meta {
     pub creation_timestamp: Option<Timestamp>,
     /// When deletion was asked for, if it was.
     pub deletion_timestamp: Option<Timestamp>,
+    /// When the object was last updated, by the newest entry of `managedFields`.
+    #[serde(rename = "managedFields", deserialize_with = "last_update")]
+    pub updated: Option<Timestamp>,
 }
 
 impl Meta {
@@ -158,6 +161,21 @@ fn linkerd_annotations<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTr
     }
 
     deserializer.deserialize_option(Visitor)
+}
+
+/// The newest time at which a manager updated the object; nothing where that cannot be read.
+fn last_update<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Managed<'a> {
+        #[serde(borrow)]
+        operation: Cow<'a, str>,
+        #[serde(borrow)]
+        time: Option<Cow<'a, str>>,
+    }
+    let entries: Option<Vec<Managed<'_>>> = Option::deserialize(deserializer)?;
+    let updates = entries.into_iter().flatten().filter(|entry| entry.operation == "Update");
+    Ok(updates.filter_map(|entry| entry.time?.parse().ok()).max())
 }
 
 /// Implements [`Resource`] for a struct with a `metadata` field.

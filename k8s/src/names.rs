@@ -16,6 +16,8 @@ pub mod label {
     pub const SERVICE_NAME: &str = "kubernetes.io/service-name";
     /// Who writes an EndpointSlice.
     pub const ENDPOINT_SLICE_MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
+    /// Marks the EndpointSlices of a headless Service.
+    pub const HEADLESS_SERVICE: &str = "service.kubernetes.io/headless";
     /// Zone of a node.
     pub const TOPOLOGY_ZONE: &str = "topology.kubernetes.io/zone";
     /// Hash of the pod template, on pods of a Deployment.

@@ -43,6 +43,9 @@ fn config(scope: &Scope, streaming: bool) -> Config {
     if let Some(selector) = &scope.label_selector {
         config = config.labels(selector);
     }
+    if let Some(selector) = &scope.field_selector {
+        config = config.fields(selector);
+    }
     if streaming { config.streaming_lists() } else { config }
 }
 
@@ -77,7 +80,7 @@ impl<T: Resource, S: Sink<T>> Watch<'_, T, S> {
                 tracing::info!(kind = T::KIND, %error, "the API server does not stream this list; it is read in pages");
                 return false;
             }
-            let delay = if is_absent(&error) { self.absent() } else { self.failed(&error, &mut backoff) };
+            let delay = if self.is_absent(&error) { self.absent(&error) } else { self.failed(&error, &mut backoff) };
             tokio::time::sleep(delay).await;
         }
         true
@@ -112,16 +115,24 @@ impl<T: Resource, S: Sink<T>> Watch<'_, T, S> {
         self.status.apply(op, self.sink, &decoded.id, &decoded.resource_version, decoded.object);
     }
 
+    /// What was seen once and is forbidden now stays as it was: right after its start an API server may
+    /// forbid what it allows a moment later.
+    fn is_absent(&self, error: &watcher::Error) -> bool {
+        let is_hidden = self.status.need == Need::IfPermitted && !self.status.is_synced();
+        response(error).is_some_and(|status| status.code == 404 || status.code == 403 && is_hidden)
+    }
+
     /// The cluster does not serve the kind: there are no such objects, until it does.
-    fn absent(&mut self) -> Duration {
+    fn absent(&mut self, error: &watcher::Error) -> Duration {
         self.live = None;
         if self.status.absent() {
             let wait =
-                if self.status.need == Need::Required { "waiting for it" } else { "doing without until it appears" };
+                if self.status.need == Need::Required { "waiting for it" } else { "doing without until it does" };
             tracing::info!(
                 kind = T::KIND,
                 group = T::GROUP,
                 version = T::VERSION,
+                %error,
                 "the cluster does not serve this kind; {wait}"
             );
             self.sink.lock().reset(&HashSet::new());
@@ -145,10 +156,6 @@ fn response(error: &watcher::Error) -> Option<&kube::core::Status> {
         | watcher::Error::WatchError(status) => Some(status),
         _ => None,
     }
-}
-
-fn is_absent(error: &watcher::Error) -> bool {
-    response(error).is_some_and(|status| status.code == 404)
 }
 
 fn is_expired(error: &watcher::Error) -> bool {

@@ -15,6 +15,12 @@ use std::{
     time::Instant,
 };
 
+/// Describes the state of a watch.
+pub type Describe = Arc<dyn Fn() -> serde_json::Value + Send + Sync>;
+
+/// Phase of a watch that has listed its kind.
+const WATCHING: &str = "watching";
+
 /// Metrics of all watches of a process.
 #[derive(Clone, Default)]
 pub struct WatchMetrics {
@@ -77,10 +83,10 @@ struct Undecodable {
 }
 
 impl WatchStatus {
-    pub(super) fn new<T: Resource>(metrics: &WatchMetrics, need: Need, pending: Pending) -> Self {
+    pub(super) fn new<T: Resource>(metrics: &WatchMetrics, need: Need, pending: Option<Pending>) -> Self {
         let state = State {
             phase: "listing",
-            pending: Some(pending),
+            pending,
             objects: 0,
             undecodable: HashMap::new(),
             last_event: None,
@@ -91,7 +97,12 @@ impl WatchStatus {
         Self { labels, metrics: metrics.clone(), need, state: Arc::new(Mutex::new(state)) }
     }
 
-    pub(super) fn describe(&self) -> impl Fn() -> serde_json::Value + Send + 'static {
+    /// Whether the last list is complete, or was before an error.
+    pub(super) fn is_synced(&self) -> bool {
+        self.state.lock().phase == WATCHING
+    }
+
+    pub(super) fn describe(&self) -> impl Fn() -> serde_json::Value + Send + Sync + 'static {
         let state = self.state.clone();
         move || {
             let state = state.lock();
@@ -115,7 +126,7 @@ impl WatchStatus {
     /// A complete list was applied: the watch is ready.
     pub(super) fn synced(&self, live: &HashSet<ObjectId>) {
         let mut state = self.state.lock();
-        state.phase = "watching";
+        state.phase = WATCHING;
         state.objects = live.len();
         state.pending = None;
         state.last_error = None;
@@ -130,7 +141,7 @@ impl WatchStatus {
         let mut state = self.state.lock();
         let news = state.phase != "absent";
         state.phase = "absent";
-        if self.need == Need::Optional {
+        if self.need != Need::Required {
             state.pending = None;
         }
         self.metrics.synced.get_or_create(&self.labels).set(0);

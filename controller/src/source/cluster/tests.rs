@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    source::{Source, Watches},
+    source::{ForeignWatches, Source, Watches},
     tasks::Tasks,
 };
 use http::{Request, Response};
@@ -21,6 +21,8 @@ enum Answer {
     NoStreaming,
     /// The kind does not exist.
     Absent,
+    /// The kind may not be seen.
+    Forbidden,
     /// The server fails.
     Broken,
     /// A page of a list, and the token of the next.
@@ -65,6 +67,7 @@ impl ApiServer {
         match answer {
             Answer::NoStreaming => status(422, "sendInitialEvents: Forbidden: sendInitialEvents is forbidden"),
             Answer::Absent => status(404, "the server could not find the requested resource"),
+            Answer::Forbidden => status(403, "services is forbidden"),
             Answer::Broken => status(500, "etcd is away"),
             Answer::Page(items, next) => {
                 let list = json!({"kind": "ServiceList", "apiVersion": "v1", "items": items,
@@ -246,4 +249,37 @@ async fn a_required_kind_that_is_absent_holds_back_readiness() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert_eq!(run.tasks.readiness.pending(), ["watch of services"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_that_may_not_be_seen_is_absent_until_it_may_and_then_kept() {
+    let run = run(Need::IfPermitted, [Answer::Forbidden, Answer::Forbidden]);
+    run.tasks.readiness.wait().await;
+    run.becomes(&[]).await;
+    let listed = vec![event("ADDED", service("web", 80)), end_of_list(), gone()];
+    run.server.script.lock().push_back(Answer::Events(listed));
+    run.becomes(&[("web", 80)]).await;
+    // An API server that has just started forbids what it allows a moment later.
+    run.server.script.lock().push_back(Answer::Forbidden);
+    while !run.server.script.lock().is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    run.becomes(&[("web", 80)]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn watches_of_another_cluster_end_when_they_are_dropped() {
+    let (ports, server) = (Shared::<Ports>::default(), ApiServer::default());
+    server.script.lock().push_back(Answer::Events(vec![event("ADDED", service("web", 80)), end_of_list()]));
+    let mut watches = ForeignWatches::new("east", server.client());
+    watches.watch::<Service, _>(&ports, Need::Required);
+    let describe = watches.describe();
+    while describe["services"]()["phase"] != "watching" {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(ports.lock().0.len(), 1);
+    drop(watches);
+    while Arc::strong_count(&ports) > 1 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
