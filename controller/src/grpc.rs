@@ -1,37 +1,39 @@
 //! gRPC methods whose answers are encoded before they reach a stream.
 //!
-//! One encoded update is shared by every stream that needs it, so handlers return bytes and the codec
-//! passes them through. Methods are routes of one [`axum::Router`], like all that this process serves.
+//! One encoded update is shared by every stream that needs it, so handlers return bytes, which are passed
+//! through. Methods are routes of one [`axum::Router`], like all that this process serves.
 
-mod codec;
-mod drain;
+mod answer;
+mod clients;
+mod life;
+mod message;
 mod metrics;
 
-pub use self::metrics::GrpcMetrics;
+pub use self::{clients::StreamLimits, metrics::GrpcMetrics};
 
-use self::{codec::EncodedCodec, drain::until_drained};
-use crate::tasks::Tasks;
-use axum::{Router, body::Body, routing::post};
+use self::clients::Clients;
+use crate::{listen::Hangup, metrics::Metrics, tasks::Tasks};
+use axum::{Router, body::Body, extract::ConnectInfo, routing::post};
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use http::{HeaderValue, Request, Response};
+use http::Request;
 use prost::Message;
-use std::{future::Future, sync::Arc};
-use tokio_util::sync::CancellationToken;
-use tonic::{Status, server::Grpc};
-use tower::service_fn;
+use std::{convert::Infallible, future::Future, net::SocketAddr, sync::Arc};
+use tonic::Status;
 
 /// A stream of encoded messages.
 pub type Encoded = BoxStream<'static, Result<Bytes, Status>>;
 
-/// Longest request that is read, in bytes.
+/// Longest request that is read, in bytes, unless a server says otherwise.
 const MAX_REQUEST: usize = 4 * 1024 * 1024;
 
 /// The methods of a gRPC server.
 pub struct Methods {
     router: Router,
     metrics: GrpcMetrics,
-    shutdown: CancellationToken,
+    clients: Clients,
+    max_request: usize,
+    tasks: Tasks,
 }
 
 impl Methods {
@@ -40,8 +42,30 @@ impl Methods {
         Self {
             router: Router::new(),
             metrics: tasks.metrics.shared(GrpcMetrics::register),
-            shutdown: tasks.shutdown().clone(),
+            clients: Clients::new(StreamLimits::default()),
+            max_request: MAX_REQUEST,
+            tasks: tasks.clone(),
         }
+    }
+
+    /// Sets what clients may take; to be called before methods are added.
+    pub fn with_limits(self, limits: StreamLimits) -> Self {
+        Self { clients: Clients::new(limits), ..self }
+    }
+
+    /// Sets the longest request that is read, in bytes; to be called before methods are added.
+    pub fn with_max_request(self, max_request: usize) -> Self {
+        Self { max_request, ..self }
+    }
+
+    /// What clients may take.
+    pub fn limits(&self) -> StreamLimits {
+        self.clients.limits()
+    }
+
+    /// The metrics of the process, for those of the methods.
+    pub fn process_metrics(&self) -> &Metrics {
+        &self.tasks.metrics
     }
 
     /// Adds a method that answers one request with one message.
@@ -52,14 +76,19 @@ impl Methods {
         Fut: Future<Output = Result<Bytes, Status>> + Send + 'static,
     {
         let (handler, metrics) = (Arc::new(handler), self.metrics.method(service, method, metrics::UNARY));
+        let max_request = self.max_request;
         let route = move |request: Request<Body>| {
             let (handler, metrics) = (handler.clone(), metrics.clone());
             async move {
-                let respond = service_fn(move |request: tonic::Request<Req>| {
-                    let (call, answer) = (metrics.start(), handler(request.into_inner()));
-                    async move { call.finish(answer.await).map(tonic::Response::new) }
-                });
-                into_axum(exhausted_if_too_long(grpc::<Req>().unary(respond, request).await))
+                let call = metrics.start();
+                let answer = match message::read(request.into_body(), max_request).await {
+                    Ok(request) => {
+                        call.received();
+                        handler(request).await
+                    }
+                    Err(status) => Err(status),
+                };
+                answer::unary(call.finish(answer))
             }
         };
         self.router = self.router.route(&format!("/{service}/{method}"), post(route));
@@ -73,22 +102,24 @@ impl Methods {
         F: Fn(Req) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Encoded, Status>> + Send + 'static,
     {
-        let handler = Arc::new(handler);
-        let (metrics, shutdown) = (self.metrics.method(service, method, metrics::STREAM), self.shutdown.clone());
+        let (handler, metrics) = (Arc::new(handler), self.metrics.method(service, method, metrics::STREAM));
+        let (clients, max_request, shutdown) = (self.clients.clone(), self.max_request, self.tasks.shutdown().clone());
         let route = move |request: Request<Body>| {
-            let (handler, metrics, shutdown) = (handler.clone(), metrics.clone(), shutdown.clone());
+            let (handler, call, clients, shutdown) =
+                (handler.clone(), metrics.start(), clients.clone(), shutdown.clone());
             async move {
-                let respond = service_fn(move |request: tonic::Request<Req>| {
-                    let (call, shutdown) = (metrics.start(), shutdown.clone());
-                    let answer = handler(request.into_inner());
-                    async move {
-                        match answer.await {
-                            Ok(stream) => Ok(tonic::Response::new(call.count(until_drained(stream, shutdown)))),
-                            Err(status) => call.finish(Err(status)),
-                        }
+                let answer = async {
+                    let slot = slot(&clients, &request)?;
+                    let request = message::read(request.into_body(), max_request).await?;
+                    call.received();
+                    Ok((handler(request).await?, slot))
+                };
+                match answer.await {
+                    Ok((messages, slot)) => {
+                        answer::streaming(messages, slot, life::end(clients.limits().lifetime, shutdown), call)
                     }
-                });
-                into_axum(grpc::<Req>().server_streaming(respond, request).await)
+                    Err(status) => answer::unary(call.finish(Err(status))),
+                }
             }
         };
         self.router = self.router.route(&format!("/{service}/{method}"), post(route));
@@ -97,32 +128,25 @@ impl Methods {
 
     /// All methods, and UNIMPLEMENTED for any other.
     pub fn into_router(self) -> Router {
-        let unknown = async || into_axum(Status::unimplemented("no such method").into_http::<tonic::body::Body>());
+        let (clients, metrics) = (self.clients, self.metrics);
+        self.tasks.spawn("watch of unread streams", async move {
+            clients.watch(|closed| metrics.closed_unread(closed)).await;
+            Ok::<(), Infallible>(())
+        });
+        let unknown = async || answer::refuse(&Status::unimplemented("no such method"));
         self.router.fallback(unknown)
     }
 }
 
-/// A request beyond the limit is RESOURCE_EXHAUSTED to the field, but OUT_OF_RANGE to tonic; no handler of
-/// a unary method answers OUT_OF_RANGE itself.
-fn exhausted_if_too_long(mut response: Response<tonic::body::Body>) -> Response<tonic::body::Body> {
-    let status = response.headers_mut().get_mut(Status::GRPC_STATUS);
-    if let Some(status) = status.filter(|status| status.as_bytes() == b"11") {
-        *status = HeaderValue::from_static("8");
-    }
-    response
-}
-
-fn into_axum(response: Response<tonic::body::Body>) -> Response<Body> {
-    response.map(Body::new)
+/// Opens a stream of the client that a request comes from.
+fn slot(clients: &Clients, request: &Request<Body>) -> Result<clients::Slot, Status> {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
+    clients.open(peer, request.extensions().get::<Hangup>())
 }
 
 /// A message as a handler returns it.
 pub fn encode(message: &impl Message) -> Bytes {
     message.encode_to_vec().into()
-}
-
-fn grpc<Req: Message + Default + 'static>() -> Grpc<EncodedCodec<Req>> {
-    Grpc::new(EncodedCodec::default()).max_decoding_message_size(MAX_REQUEST)
 }
 
 #[cfg(test)]

@@ -11,9 +11,11 @@
 pub mod admin;
 pub mod args;
 pub mod client;
+pub mod events;
 pub mod grpc;
 pub mod identity;
 pub mod key_and_csr;
+pub mod lease;
 pub mod listen;
 pub mod logging;
 pub mod metrics;

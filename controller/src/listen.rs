@@ -2,10 +2,13 @@
 //!
 //! The admin, webhook and gRPC servers differ in their router alone.
 
+mod together;
+
+use self::together::Streams;
 use crate::{args::ListenAddr, tls::CurrentCertificate};
 use axum::{Router, extract::ConnectInfo};
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
     service::TowerToHyperService,
 };
@@ -42,6 +45,22 @@ impl Default for Limits {
             header_bytes: 16 * 1024,
             drain: Duration::from_secs(5),
         }
+    }
+}
+
+/// Closes the connection that a request came by; among the extensions of each request.
+#[derive(Clone, Debug, Default)]
+pub struct Hangup(CancellationToken);
+
+impl Hangup {
+    /// Closes the connection, whatever is under way on it.
+    pub fn close(&self) {
+        self.0.cancel();
+    }
+
+    /// Whether it was closed by this.
+    pub fn is_closed(&self) -> bool {
+        self.0.is_cancelled()
     }
 }
 
@@ -176,8 +195,11 @@ impl Connection {
     }
 
     async fn serve_http(self, io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let hangup = Hangup::default();
         let router = self.router.layer(axum::Extension(ConnectInfo(self.peer)));
-        let mut server = auto::Builder::new(TokioExecutor::new());
+        let router = router.layer(axum::Extension(hangup.clone()));
+        let streams = Streams::default();
+        let mut server = auto::Builder::new(streams.clone());
         server.http1().timer(TokioTimer::new()).header_read_timeout(self.limits.header_read);
         server
             .http2()
@@ -189,8 +211,9 @@ impl Connection {
             .keep_alive_timeout(Duration::from_secs(20));
         let connection = server.serve_connection(TokioIo::new(io), TowerToHyperService::new(router));
         let served = tokio::select! {
-            served = self.watcher.watch(connection.into_owned()) => served,
+            served = streams.with(self.watcher.watch(connection.into_owned())) => served,
             () = past_drain(self.shutdown, self.limits.drain) => return,
+            () = hangup.0.cancelled() => return,
         };
         if let Err(error) = served {
             tracing::debug!(peer = %self.peer, error, "connection ended with an error");

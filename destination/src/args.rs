@@ -33,7 +33,8 @@ pub struct Args {
     #[arg(long, value_parser = go_bool, num_args = 0..=1, default_missing_value = "true", require_equals = true,
           default_value = "true", action = ArgAction::Set, value_name = "BOOL")]
     pub enable_h2_upgrade: bool,
-    /// Read EndpointSlices; Endpoints objects are no longer read, whatever this says
+    /// Read EndpointSlices, and write those of ExternalWorkloads; Endpoints objects are no longer read,
+    /// whatever this says
     #[arg(long, value_parser = go_bool, num_args = 0..=1, default_missing_value = "true", require_equals = true,
           default_value = "true", action = ArgAction::Set, value_name = "BOOL")]
     pub enable_endpoint_slices: bool,
@@ -54,7 +55,7 @@ pub struct Args {
     #[arg(long, value_parser = go_bool, num_args = 0..=1, default_missing_value = "true", require_equals = true,
           default_value = "false", action = ArgAction::Set, value_name = "BOOL", hide_short_help = true)]
     pub enable_pprof: bool,
-    /// Accepted for compatibility
+    /// Show metrics of the queue of Services whose EndpointSlices are written
     #[arg(long, value_parser = go_bool, num_args = 0..=1, default_missing_value = "true", require_equals = true,
           default_value = "true", action = ArgAction::Set, value_name = "BOOL", hide_short_help = true)]
     pub export_queue_metrics: bool,
@@ -105,7 +106,10 @@ impl Args {
             return Err(Misconfigured(vec![mistake.to_owned()]));
         }
         if !self.enable_endpoint_slices {
-            tracing::warn!("Endpoints objects are no longer read; EndpointSlices hold the same and are read instead");
+            tracing::warn!(
+                "Endpoints objects are no longer read; EndpointSlices hold the same and are read instead. None are \
+                 written for ExternalWorkloads; remove -enable-endpoint-slices=false"
+            );
         }
         if !self.trace_collector.is_empty() {
             tracing::warn!("no traces are exported; remove -trace-collector");

@@ -1,8 +1,8 @@
 //! Where a request goes: the endpoints of Services, and the profiles of Services and addresses.
 //!
 //! Inputs: watches of Pods, Services, EndpointSlices, Nodes, ReplicaSets, Jobs, ServiceProfiles, Servers
-//! and ExternalWorkloads; requests of proxies. Outputs: the streams of
-//! `io.linkerd.proxy.destination.Destination`. Invariants:
+//! and ExternalWorkloads, here and in other clusters; requests of proxies. Outputs: the streams of
+//! `io.linkerd.proxy.destination.Destination`, and EndpointSlices for ExternalWorkloads. Invariants:
 //!
 //! - a stream shows a snapshot, then what is different: a client that reads slowly costs one version,
 //!   never a queue, and has the present set one step after it reads again;
@@ -14,13 +14,15 @@
 
 pub mod args;
 pub mod core;
+pub mod external_slices;
 #[cfg(test)]
 mod fixtures;
 pub mod grpc;
 pub mod index;
 mod metrics;
+mod remote;
 
-use crate::{args::Args, core::config::Config, grpc::methods, index::Index};
+use crate::{args::Args, core::config::Config, external_slices::Feed, grpc::methods, index::Index};
 use linkerd_controller::{
     args::ProcessArgs,
     grpc::Methods,
@@ -39,19 +41,30 @@ const TICK: Duration = Duration::from_millis(20);
 /// Starts the index and all that feeds it.
 pub fn start(watches: &Watches, tasks: &Tasks, config: Config) -> Shared<Index> {
     let index = Arc::new(Mutex::new(Index::new(Arc::new(config))));
-    // Pods first: slices that come before their pods would be translated twice.
-    watches.watch::<Node, _>(&index);
-    watches.watch::<ReplicaSet, _>(&index);
-    watches.watch::<Job, _>(&index);
-    watches.watch::<Pod, _>(&index);
-    watches.watch::<Service, _>(&index);
-    watches.watch::<EndpointSlice, _>(&index);
-    watches.watch_optional::<ServiceProfile, _>(&index);
-    watches.watch_optional::<Server, _>(&index);
-    watches.watch_optional::<ExternalWorkload, _>(&index);
-    tasks.spawn("coalescing of additions", tick(index.clone()));
-    metrics::register(&index, tasks);
+    feed(&index, None, watches, tasks);
     index
+}
+
+/// Starts the index and all that feeds it, and feeds what slices are planned from where they are written.
+fn feed(
+    index: &Shared<Index>,
+    slices: Option<Shared<external_slices::State>>,
+    watches: &Watches,
+    tasks: &Tasks,
+) {
+    let feed = Arc::new(Mutex::new(Feed { index: index.clone(), slices }));
+    // Pods first: slices that come before their pods would be translated twice.
+    watches.watch::<Node, _>(index);
+    watches.watch::<ReplicaSet, _>(index);
+    watches.watch::<Job, _>(index);
+    watches.watch::<Pod, _>(index);
+    watches.watch::<Service, _>(&feed);
+    watches.watch::<EndpointSlice, _>(&feed);
+    watches.watch_optional::<ServiceProfile, _>(index);
+    watches.watch_optional::<Server, _>(index);
+    watches.watch_optional::<ExternalWorkload, _>(&feed);
+    tasks.spawn("coalescing of additions", tick(index.clone()));
+    metrics::register(index, tasks);
 }
 
 /// Publishes additions that were held back.
@@ -78,7 +91,16 @@ pub async fn run(args: Args, tasks: Tasks) -> Result<(), BoxError> {
     let certificate = args.own_identity.certificate(&names, &tasks)?;
     let listener = Listener::bind(args.addr)?.with_certificate(certificate.as_ref())?;
     let source = Source::open(args.common(), &tasks).await?;
-    let index = start(&Watches::new(source, &tasks), &tasks, config);
+    let slices = match &source {
+        Source::Cluster(client) if args.enable_endpoint_slices => {
+            let (client, namespace) = (client.clone(), &config.controller_namespace);
+            Some(external_slices::start(client, namespace, args.export_queue_metrics, &tasks))
+        }
+        _ => None,
+    };
+    let (index, watches) = (Arc::new(Mutex::new(Index::new(Arc::new(config)))), Watches::new(source, &tasks));
+    remote::start(&index, &watches, &tasks);
+    feed(&index, slices, &watches, &tasks);
     let router = methods(&index, Methods::new(&tasks)).into_router();
     tasks.spawn_draining("gRPC server", listener.serve(router, tasks.shutdown().clone()));
     Ok(())

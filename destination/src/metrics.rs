@@ -3,7 +3,9 @@
 use crate::{
     core::key::Key,
     index::{
-        Index,
+        Index, InformerLag,
+        cluster::Sizes,
+        clusters::RemoteCluster,
         views::{ViewCounts, ViewKey},
     },
 };
@@ -13,11 +15,15 @@ use prometheus_client::{
     encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, MetricEncoder},
     metrics::gauge::ConstGauge,
 };
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 /// Registers what the index shows of itself.
 pub fn register(index: &Shared<Index>, tasks: &Tasks) {
-    tasks.metrics.register(|registry| registry.register_collector(Box::new(IndexCollector(index.clone()))));
+    let lag = tasks.metrics.register(|registry| {
+        registry.register_collector(Box::new(IndexCollector(index.clone())));
+        InformerLag::register(registry)
+    });
+    index.lock().note_lag(lag);
     let index = index.clone();
     tasks.diagnostics.add("destination", move || {
         let index = index.lock();
@@ -44,7 +50,7 @@ impl fmt::Debug for IndexCollector {
 
 #[derive(Clone, Debug, EncodeLabelSet)]
 struct ViewLabels {
-    cluster: &'static str,
+    cluster: Arc<str>,
     namespace: String,
     service: String,
     port: u16,
@@ -66,28 +72,55 @@ struct ProfileLabels {
 
 #[derive(Clone, Debug, EncodeLabelSet)]
 struct ClusterLabels {
-    cluster: &'static str,
+    cluster: Arc<str>,
+}
+
+/// What the index of a cluster shows of itself.
+struct Counts {
+    cluster: Arc<str>,
+    sizes: Sizes,
+    views: BTreeMap<(Key, ViewKey), ViewCounts>,
+}
+
+impl Counts {
+    fn of(cluster: &Arc<str>, index: &Index) -> Self {
+        Self { cluster: cluster.clone(), sizes: index.sizes(), views: index.endpoints().counts() }
+    }
+
+    fn labels(&self) -> ClusterLabels {
+        ClusterLabels { cluster: self.cluster.clone() }
+    }
 }
 
 impl Collector for IndexCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let index = self.0.lock();
-        let sizes = index.sizes();
-        for (kind, count) in sizes.kinds {
+        let clusters: Vec<(Arc<str>, RemoteCluster)> =
+            self.0.lock().clusters().iter().map(|(name, cluster)| (name.clone(), cluster.clone())).collect();
+        let is_ready = |(name, cluster): &(Arc<str>, RemoteCluster)| {
+            (ClusterLabels { cluster: name.clone() }, i64::from(cluster.is_ready()))
+        };
+        gauge(&mut encoder, "cluster_store_size", "Remote clusters", clusters.len() as i64)?;
+        let help = "1 once a remote cluster has told all of its state, 0 before";
+        gauges(&mut encoder, "remote_cluster_ready", help, clusters.iter().map(is_ready))?;
+        let mut counts = vec![Counts::of(&"local".into(), &self.0.lock())];
+        counts.extend(clusters.iter().map(|(name, cluster)| Counts::of(name, &cluster.index.lock())));
+        for (position, (kind, _)) in counts[0].sizes.kinds.iter().enumerate() {
             let (name, help) = (format!("{kind}_cache_size"), format!("Objects of kind {kind} that are kept"));
-            gauges(&mut encoder, &name, &help, [(ClusterLabels { cluster: "local" }, count as i64)])?;
+            let values = counts.iter().map(|counts| (counts.labels(), counts.sizes.kinds[position].1 as i64));
+            gauges(&mut encoder, &name, &help, values)?;
         }
         let help = "Meshed pods that are treated as unmeshed, since the ports of their proxy cannot be read";
-        gauge(&mut encoder, "pods_with_unreadable_proxy", help, sizes.unreadable_proxies as i64)?;
-        encode_endpoints(&index, &mut encoder)?;
-        encode_profiles(&index, &mut encoder)
+        gauge(&mut encoder, "pods_with_unreadable_proxy", help, counts[0].sizes.unreadable_proxies as i64)?;
+        let help = "Parts of ServiceProfiles that are left out, since they cannot be read";
+        gauge(&mut encoder, "serviceprofile_invalid_parts", help, counts[0].sizes.profile_problems as i64)?;
+        encode_endpoints(&counts, &mut encoder)?;
+        encode_profiles(&self.0.lock(), &mut encoder)
     }
 }
 
-fn encode_endpoints(index: &Index, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-    let counts = index.endpoints().counts();
-    let labels = |(service, view): &(Key, ViewKey)| ViewLabels {
-        cluster: "local",
+fn encode_endpoints(counts: &[Counts], encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+    let labels = |cluster: &Arc<str>, (service, view): &(Key, ViewKey)| ViewLabels {
+        cluster: cluster.clone(),
         namespace: service.namespace.to_string(),
         service: service.name.to_string(),
         port: view.port,
@@ -95,7 +128,10 @@ fn encode_endpoints(index: &Index, encoder: &mut DescriptorEncoder<'_>) -> Resul
         nodename: "",
     };
     let mut each = |name, help, value: fn(&ViewCounts) -> i64| {
-        gauges(encoder, name, help, counts.iter().map(|(key, counts)| (labels(key), value(counts))))
+        let of = |counts: &'_ Counts| -> Vec<(ViewLabels, i64)> {
+            counts.views.iter().map(|(key, view)| (labels(&counts.cluster, key), value(view))).collect()
+        };
+        gauges(encoder, name, help, counts.iter().flat_map(of))
     };
     each("endpoints_subscribers", "Streams of Get", |counts| counts.subscribers as i64)?;
     each("endpoints_pods", "Endpoints that streams of Get show", |counts| counts.endpoints as i64)?;

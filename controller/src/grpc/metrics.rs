@@ -1,7 +1,5 @@
 //! Metrics of gRPC calls, by the names of the field's Prometheus interceptors.
 
-use bytes::Bytes;
-use futures::{Stream, StreamExt, stream::BoxStream};
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, histogram::Histogram},
@@ -21,6 +19,7 @@ pub struct GrpcMetrics {
     received: Family<MethodLabels, Counter>,
     sent: Family<MethodLabels, Counter>,
     seconds: Family<MethodLabels, Histogram, fn() -> Histogram>,
+    unread: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -47,33 +46,52 @@ impl GrpcMetrics {
             received: Family::default(),
             sent: Family::default(),
             seconds: Family::new_with_constructor(|| Histogram::new([0.005, 0.025, 0.1, 1.0, 10.0, 300.0, 3600.0])),
+            unread: Counter::default(),
         };
         registry.register("grpc_server_started", "Calls started", metrics.started.clone());
         registry.register("grpc_server_handled", "Calls ended, by code", metrics.handled.clone());
         registry.register("grpc_server_msg_received", "Messages received", metrics.received.clone());
         registry.register("grpc_server_msg_sent", "Messages sent", metrics.sent.clone());
         registry.register("grpc_server_handling_seconds", "Life of calls, in seconds", metrics.seconds.clone());
+        let help = "Connections that were closed, since their clients left streams unread";
+        registry.register("grpc_server_unread_connections", help, metrics.unread.clone());
         metrics
+    }
+
+    pub(super) fn closed_unread(&self, connections: usize) {
+        self.unread.inc_by(connections as u64);
     }
 
     pub(super) fn method(&self, service: &'static str, method: &'static str, grpc_type: &'static str) -> MethodMetrics {
         let labels = MethodLabels { grpc_type, grpc_service: service, grpc_method: method };
-        MethodMetrics { started: self.started.get_or_create_owned(&labels), metrics: Arc::new(self.clone()), labels }
+        MethodMetrics(Arc::new(OneMethod {
+            started: self.started.get_or_create_owned(&labels),
+            received: self.received.get_or_create_owned(&labels),
+            sent: self.sent.get_or_create_owned(&labels),
+            handled: self.handled.clone(),
+            seconds: self.seconds.get_or_create_owned(&labels),
+            labels,
+        }))
     }
 }
 
+/// Metrics of one method; one pointer, since every stream has it.
 #[derive(Clone)]
-pub(super) struct MethodMetrics {
-    metrics: Arc<GrpcMetrics>,
+pub(super) struct MethodMetrics(Arc<OneMethod>);
+
+struct OneMethod {
     started: Counter,
+    received: Counter,
+    sent: Counter,
+    handled: Family<CodeLabels, Counter>,
+    seconds: Histogram,
     labels: MethodLabels,
 }
 
 impl MethodMetrics {
-    /// Notes that a call with its request has come.
+    /// Notes that a call has come.
     pub(super) fn start(&self) -> Call {
-        self.started.inc();
-        self.metrics.received.get_or_create(&self.labels).inc();
+        self.0.started.inc();
         Call { method: self.clone(), began: Instant::now(), code: Code::Cancelled }
     }
 }
@@ -86,6 +104,11 @@ pub(super) struct Call {
 }
 
 impl Call {
+    /// Notes that the request was read.
+    pub(super) fn received(&self) {
+        self.method.0.received.inc();
+    }
+
     /// Ends the call with its only answer.
     pub(super) fn finish<T>(mut self, answer: Result<T, Status>) -> Result<T, Status> {
         self.code = answer.as_ref().map_or_else(Status::code, |_| Code::Ok);
@@ -95,38 +118,24 @@ impl Call {
         answer
     }
 
-    /// Counts the messages of a stream; the call ends with it.
-    pub(super) fn count(
-        mut self,
-        stream: impl Stream<Item = Result<Bytes, Status>> + Send + 'static,
-    ) -> BoxStream<'static, Result<Bytes, Status>> {
-        let end = futures::stream::once(std::future::ready(None));
-        let items = stream.map(Some).chain(end);
-        items
-            .filter_map(move |item| {
-                match &item {
-                    Some(Ok(_)) => self.sent(),
-                    Some(Err(status)) => self.code = status.code(),
-                    None if self.code == Code::Cancelled => self.code = Code::Ok,
-                    None => {}
-                }
-                std::future::ready(item)
-            })
-            .boxed()
+    /// Notes that a message was sent.
+    pub(super) fn sent(&self) {
+        self.method.0.sent.inc();
     }
 
-    fn sent(&self) {
-        self.method.metrics.sent.get_or_create(&self.method.labels).inc();
+    /// Notes how a stream has ended.
+    pub(super) fn ended(&mut self, code: Code) {
+        self.code = code;
     }
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
-        let MethodMetrics { metrics, labels, .. } = &self.method;
-        let MethodLabels { grpc_type, grpc_service, grpc_method } = labels.clone();
+        let method = &self.method.0;
+        let MethodLabels { grpc_type, grpc_service, grpc_method } = method.labels.clone();
         let labels = CodeLabels { grpc_type, grpc_service, grpc_method, grpc_code: code_name(self.code) };
-        metrics.handled.get_or_create(&labels).inc();
-        metrics.seconds.get_or_create(&self.method.labels).observe(self.began.elapsed().as_secs_f64());
+        method.handled.get_or_create(&labels).inc();
+        method.seconds.observe(self.began.elapsed().as_secs_f64());
     }
 }
 

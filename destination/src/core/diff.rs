@@ -54,6 +54,7 @@ impl Step {
 /// Most endpoints are shared between sets, which is quick to see.
 fn is_same(old: &Entry, new: &Entry) -> bool {
     old.locality == new.locality
+        && old.labels == new.labels
         && (std::sync::Arc::ptr_eq(&old.endpoint, &new.endpoint) || old.endpoint == new.endpoint)
 }
 
@@ -68,6 +69,7 @@ mod tests {
             address: address.parse().unwrap(),
             locality: Locality::Unknown,
             endpoint: Arc::new(Endpoint { http2: *http2, ..Endpoint::default() }),
+            labels: None,
         };
         addresses.iter().map(entry).collect()
     }

@@ -1,6 +1,9 @@
 //! Which endpoints of a Service a client is told of.
 
-use super::endpoint::{Endpoint, Locality};
+use super::{
+    endpoint::{Endpoint, Locality},
+    service::SetLabels,
+};
 use std::{collections::HashSet, net::SocketAddr, sync::Arc};
 
 /// An endpoint that a client may be told of.
@@ -65,6 +68,8 @@ pub struct Client {
 pub struct Rules {
     /// `internalTrafficPolicy: Local`.
     pub same_node_only: bool,
+    /// Whether hints count: not for clients in another cluster, whose zones they do not know.
+    pub hints: bool,
     /// Whether IPv6 addresses of pods are used.
     pub ipv6: bool,
 }
@@ -78,12 +83,15 @@ pub struct Entry {
     pub locality: Locality,
     /// What the proxy is told of it.
     pub endpoint: Arc<Endpoint>,
+    /// Labels of the set that it comes from, where they are not those of the set that it is in.
+    pub labels: Option<Arc<SetLabels>>,
 }
 
 /// Whether endpoints depend on the client's node, and not on its zone alone.
 pub fn depends_on_node<'a>(candidates: impl IntoIterator<Item = &'a Candidate>, rules: Rules) -> bool {
     let mut candidates = candidates.into_iter();
-    rules.same_node_only || candidates.any(|candidate| !hinted(candidate, |hints| &hints.nodes).is_empty())
+    let has_hint = |candidate| !hinted(candidate, |hints| &hints.nodes).is_empty();
+    rules.same_node_only || rules.hints && candidates.any(has_hint)
 }
 
 /// The endpoints for a client, in the order of addresses, each address once.
@@ -92,7 +100,7 @@ pub fn select<'a>(candidates: impl IntoIterator<Item = &'a Candidate>, rules: Ru
     if rules.same_node_only {
         let node = client.node.as_deref().unwrap_or_default();
         chosen.retain(|candidate| candidate.pod.as_ref().is_some_and(|pod| *pod.node == *node));
-    } else if !keep_hinted(&mut chosen, client.node.as_deref(), |hints| &hints.nodes) {
+    } else if rules.hints && !keep_hinted(&mut chosen, client.node.as_deref(), |hints| &hints.nodes) {
         keep_hinted(&mut chosen, Some(&*client.zone), |hints| &hints.zones);
     }
     keep_one_family(&mut chosen, rules.ipv6);
@@ -103,6 +111,7 @@ pub fn select<'a>(candidates: impl IntoIterator<Item = &'a Candidate>, rules: Ru
         address: candidate.address,
         locality: Locality::between(&client.zone, &candidate.zone),
         endpoint: candidate.endpoint.clone(),
+        labels: None,
     };
     chosen.into_iter().map(entry).collect()
 }

@@ -6,6 +6,7 @@ pub mod diff;
 pub mod endpoint;
 pub mod filter;
 pub mod key;
+pub mod member;
 pub mod port;
 pub mod profile;
 pub mod server;

@@ -63,7 +63,7 @@ mod tests {
         SlicePort { name: name.into(), number: number.into() }
     }
 
-    // Cases 11 to 13.
+    // Cases 11, 12 and 13.
     #[test]
     fn a_port_resolves_by_the_name_it_has_in_the_service() {
         let unnamed = TargetPort::of(8989, &[service("", 8989, true)]);

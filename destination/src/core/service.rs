@@ -3,6 +3,7 @@
 use super::{
     filter::Hints,
     key::{Key, WorkloadKey},
+    member::Member,
     port::{ServicePort, SlicePort},
 };
 use linkerd_k8s::PortSet;
@@ -45,7 +46,23 @@ pub enum Discovery {
         service: Option<Arc<str>>,
     },
     /// Behind several Services, here and elsewhere.
-    Federated,
+    Federated {
+        /// The Services, in order, each once.
+        members: Box<[Member]>,
+    },
+}
+
+impl Discovery {
+    /// The Services that the Service stands for, unless its endpoints are its own.
+    pub fn members(&self) -> Option<Box<[Member]>> {
+        match self {
+            Self::Local | Self::Remote { service: None, .. } => None,
+            Self::Remote { cluster, service: Some(service) } => {
+                Some([Member { cluster: Some(cluster.clone()), service: service.clone() }].into())
+            }
+            Self::Federated { members } => Some(members.clone()),
+        }
+    }
 }
 
 /// A slice of the endpoints of a Service.

@@ -31,7 +31,9 @@ impl Context {
             tracing::error!(bytes = token.len(), "context token is too long and is ignored");
             return Self::default();
         }
-        if let Ok(context) = serde_json::from_str(token) {
+        // A list would be read as an object by the order of its fields.
+        let is_object = token.trim_start().starts_with('{');
+        if let Some(context) = is_object.then(|| serde_json::from_str(token).ok()).flatten() {
             return context;
         }
         if let Some(("ns", namespace)) = token.split_once(':').filter(|(_, rest)| !rest.contains(':')) {
@@ -63,6 +65,8 @@ mod tests {
             ("ns:a:b", context("", "", "")),
             ("123fa-test", context("", "", "")),
             ("[1]", context("", "", "")),
+            ("[\"ns-1\",\"node-1\",\"p\"]", context("", "", "")),
+            ("null", context("", "", "")),
             ("{\"ns\":", context("", "", "")),
         ] {
             assert_eq!(Context::parse(token), expected, "{token}");

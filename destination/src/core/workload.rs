@@ -13,6 +13,11 @@ impl Labels {
         let position = self.0.binary_search_by(|(known, _)| (**known).cmp(key)).ok()?;
         Some(&self.0[position].1)
     }
+
+    /// All labels, in the order of their keys.
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
+        self.0.iter().map(|(key, value)| (key, value))
+    }
 }
 
 impl FromIterator<(Arc<str>, Arc<str>)> for Labels {
@@ -60,7 +65,9 @@ pub enum Stage {
     Waiting,
     /// It runs.
     Running,
-    /// It has ended or is asked to: its address may be another's soon.
+    /// It runs and is asked to end: its address is its own until it does, unless another has it already.
+    Ending,
+    /// It has ended, or will without having run: its address may be another's.
     Ended,
 }
 

@@ -12,18 +12,24 @@ use crate::{
 use bytes::Bytes;
 use linkerd_controller::grpc::encode;
 use linkerd_proto::destination::{self, AddrSet, AuthorityOverride, NoEndpoints, ProtocolHint};
-use std::net::SocketAddr;
+use prost::Message;
+use std::{collections::BTreeMap, net::SocketAddr};
+
+/// Bytes of endpoints in one message. Proxies read messages of up to 4 MiB; a Service of some 15,000
+/// endpoints is beyond that.
+const MAX_MESSAGE: usize = 3 << 20;
 
 /// Weight of an endpoint.
 const WEIGHT: u32 = 10_000;
 
 impl Encode for Wire {
-    /// One `add` with everything, since proxies take the first one as all there is.
+    /// One `add` with everything, since proxies take the first one as all there is; more only where one
+    /// would be too long.
     fn whole(&self, set: &EndpointSet) -> Messages {
         if set.entries.is_empty() {
             return Messages::from([no_endpoints(set.exists)]);
         }
-        Messages::from([self.add(set, set.entries.iter())])
+        self.add(set, set.entries.iter()).into()
     }
 
     /// New endpoints go before those that are gone, so that a client is never without.
@@ -34,7 +40,7 @@ impl Encode for Wire {
             messages.push(no_endpoints(true));
         }
         if !added.is_empty() {
-            messages.push(self.add(set, added.iter().filter_map(|position| set.entries.get(*position))));
+            messages.extend(self.add(set, added.iter().filter_map(|position| set.entries.get(*position))));
         }
         if !removed.is_empty() {
             messages.push(remove(removed));
@@ -47,14 +53,30 @@ impl Encode for Wire {
 }
 
 impl Wire {
-    fn add<'a>(&self, set: &EndpointSet, entries: impl Iterator<Item = &'a Entry>) -> Bytes {
+    fn add<'a>(&self, set: &EndpointSet, entries: impl Iterator<Item = &'a Entry>) -> Vec<Bytes> {
         let owned = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
-        let addrs = entries.map(|entry| self.entry(entry)).collect();
-        update(Updated::Add(WeightedAddrSet { addrs, metric_labels: set.labels.iter().map(owned).collect() }))
+        let metric_labels: BTreeMap<_, _> = set.labels.iter().map(owned).collect();
+        let message = |addrs| update(Updated::Add(WeightedAddrSet { addrs, metric_labels: metric_labels.clone() }));
+        let (mut messages, mut addrs, mut bytes) = (Vec::with_capacity(1), Vec::new(), 0);
+        for addr in entries.map(|entry| self.entry(entry)) {
+            let more = addr.encoded_len();
+            if bytes + more > MAX_MESSAGE {
+                messages.push(message(std::mem::take(&mut addrs)));
+                bytes = 0;
+            }
+            bytes += more;
+            addrs.push(addr);
+        }
+        messages.push(message(addrs));
+        messages
     }
 
     fn entry(&self, entry: &Entry) -> WeightedAddr {
         let mut addr = self.weighted_addr(entry.address, &entry.endpoint);
+        // An endpoint's own labels go before those of the set.
+        for (key, value) in entry.labels.iter().flat_map(|labels| labels.iter()) {
+            addr.metric_labels.entry(key.to_owned()).or_insert_with(|| value.to_owned());
+        }
         addr.metric_labels.insert("zone_locality".to_owned(), entry.locality.as_str().to_owned());
         if self.zone_weights && entry.locality == Locality::Local {
             addr.weight *= 10;

@@ -35,13 +35,13 @@ pub fn invalid_target(path: &str, error: &AuthorityError) -> Status {
 pub fn endpoints_status(refusal: &EndpointsRefusal, path: &str) -> Status {
     let message = refusal.to_string();
     match refusal {
-        EndpointsRefusal::NotReady => Status::unavailable(message),
+        // Proxies keep what they have, and ask again.
+        EndpointsRefusal::NotReady | EndpointsRefusal::ClusterNotReady(_) => Status::unavailable(message),
         EndpointsRefusal::NoService(_) | EndpointsRefusal::NoCluster(_) => Status::not_found(message),
         EndpointsRefusal::ExternalName(_) => Status::invalid_argument(format!("Invalid authority: {path}")),
         EndpointsRefusal::NoRemoteService(_) => {
             Status::failed_precondition(format!("Remote discovery service missing remote service name {path}"))
         }
-        EndpointsRefusal::NotFederated(_) => Status::unknown(message),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Streams: each remembers what its client has, and sends what that lacks.
 
-use super::wire::Wire;
+use super::{delivery::Delivery, wire::Wire};
 use crate::index::{
     Index, Lease,
     snapshot::{Messages, ProfileSnapshot, Snapshot},
@@ -8,7 +8,7 @@ use crate::index::{
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use linkerd_controller::{grpc::Encoded, source::Shared};
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 use tokio::sync::watch;
 
 /// The snapshots of what a stream watches. Ends the watch when it is dropped.
@@ -46,24 +46,33 @@ struct Endpoints {
     has: Option<Arc<Snapshot>>,
     messages: Messages,
     sent: usize,
+    /// Since when the client lacks what `messages` say.
+    lacked: Option<Instant>,
+    delivery: Delivery,
 }
 
 /// Messages of `Get`. A client that does not read holds back nothing but itself: it has the newest set
 /// one step after it reads again.
-pub fn endpoints(subscription: Subscription<Snapshot>, wire: Arc<Wire>) -> Encoded {
-    let state = Endpoints { subscription, wire, has: None, messages: Messages::default(), sent: 0 };
+pub fn endpoints(subscription: Subscription<Snapshot>, wire: Arc<Wire>, delivery: Delivery) -> Encoded {
+    let (messages, has, lacked) = (Messages::default(), None, None);
+    let state = Endpoints { subscription, wire, has, messages, sent: 0, lacked, delivery };
     stream::unfold(state, |mut state| async move {
+        state.delivery.taken();
         while state.sent == state.messages.len() {
             let newest = state.subscription.next(state.has.is_none()).await?;
             state.messages = newest.messages_for(state.has.as_deref(), &*state.wire);
+            state.lacked = state.has.as_ref().map(|has| newest.lacked_with(has));
             state.has = Some(newest);
             state.sent = 0;
         }
         let message = state.messages[state.sent].clone();
         state.sent += 1;
+        let mut lacked = None;
         if state.sent == state.messages.len() {
             (state.messages, state.sent) = (Messages::default(), 0);
+            lacked = state.lacked.take();
         }
+        state.delivery.given(lacked);
         Some((Ok(message), state))
     })
     .boxed()
@@ -73,18 +82,23 @@ struct Profile {
     subscription: Subscription<ProfileSnapshot>,
     wire: Arc<Wire>,
     /// What the client has.
-    has: Option<Bytes>,
+    has: Option<(Arc<ProfileSnapshot>, Bytes)>,
+    delivery: Delivery,
 }
 
 /// Messages of `GetProfile`. One that equals the last is not sent.
-pub fn profile(subscription: Subscription<ProfileSnapshot>, wire: Arc<Wire>) -> Encoded {
-    let state = Profile { subscription, wire, has: None };
+pub fn profile(subscription: Subscription<ProfileSnapshot>, wire: Arc<Wire>, delivery: Delivery) -> Encoded {
+    let state = Profile { subscription, wire, has: None, delivery };
     stream::unfold(state, |mut state| async move {
+        state.delivery.taken();
         loop {
             let newest = state.subscription.next(state.has.is_none()).await?;
             let message = newest.message(|profile| state.wire.profile(profile));
-            if state.has.as_ref() != Some(&message) {
-                state.has = Some(message.clone());
+            let lacked = state.has.as_ref().map(|(has, _)| newest.lacked_with(has));
+            let is_news = state.has.as_ref().is_none_or(|(_, sent)| *sent != message);
+            state.has = Some((newest, message.clone()));
+            if is_news {
+                state.delivery.given(lacked);
                 return Some((Ok(message), state));
             }
         }

@@ -22,6 +22,11 @@ pub struct Dirty {
 }
 
 impl Dirty {
+    /// Whether nothing may have changed.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Adds what another event may have changed.
     pub fn merge(&mut self, mut other: Self) {
         self.workloads.append(&mut other.workloads);

@@ -3,11 +3,12 @@
 use super::{
     Index,
     cluster::ProfileTarget,
+    dirty::Dirty,
     refusal::{EndpointsRefusal, ProfileRefusal},
     snapshot::{ProfileSnapshot, Snapshot},
-    views::ViewKey,
+    views::{Holder, Seat, ViewKey},
 };
-use crate::core::{key::Key, service::Discovery};
+use crate::core::service::Discovery;
 use std::{net::IpAddr, sync::Arc};
 use tokio::sync::watch;
 
@@ -56,15 +57,10 @@ pub enum ProfileSubject<'a> {
 /// What a stream watches.
 #[derive(Debug)]
 pub enum Lease {
-    /// Endpoints.
-    Endpoints {
-        /// The Service.
-        service: Key,
-        /// Port and hostname.
-        view: ViewKey,
-        /// Node of the client.
-        node: Arc<str>,
-    },
+    /// Endpoints of a Service.
+    Endpoints(Seat),
+    /// Endpoints of a Service that stands for others.
+    Federated(Seat),
     /// A profile.
     Profile(ProfileTarget),
 }
@@ -83,19 +79,22 @@ impl Index {
         }
         let service = self.cluster.key(request.namespace, request.name);
         let Some(found) = self.cluster.service(&service) else { return Err(EndpointsRefusal::NoService(service)) };
-        match &found.discovery {
-            Discovery::Federated => return Err(EndpointsRefusal::NotFederated(service)),
-            Discovery::Remote { service: None, .. } => return Err(EndpointsRefusal::NoRemoteService(service)),
-            Discovery::Remote { cluster, service: Some(_) } => {
-                return Err(EndpointsRefusal::NoCluster(cluster.clone()));
-            }
+        let discovery = found.discovery.clone();
+        match &discovery {
             Discovery::Local if found.is_external_name => return Err(EndpointsRefusal::ExternalName(service)),
             Discovery::Local => {}
+            Discovery::Remote { .. } | Discovery::Federated { .. } => self.check_members(&service, &discovery)?,
         }
         let hostname = request.hostname.map(|hostname| self.cluster.text(hostname));
         let (view, node) = (ViewKey { port: request.port, hostname }, self.cluster.text(request.node));
-        let receiver = self.endpoints.join(&self.cluster, &service, &view, &node);
-        Ok((receiver, Lease::Endpoints { service, view, node }))
+        if discovery != Discovery::Local {
+            let (receiver, seat) =
+                self.with_federated(|federated, sources| federated.join(sources, (&service, &discovery), &view, &node));
+            return Ok((receiver, Lease::Federated(seat)));
+        }
+        let (receiver, seat) = self.endpoints.join(&self.cluster, &service, &view, &node, Holder::Stream);
+        self.tell_federated(&Dirty::default());
+        Ok((receiver, Lease::Endpoints(seat)))
     }
 
     /// Begins to watch a profile. [`Self::release`] the lease to end it.
@@ -125,7 +124,8 @@ impl Index {
     /// Ends a watch.
     pub fn release(&mut self, lease: &Lease) {
         match lease {
-            Lease::Endpoints { service, view, node } => self.endpoints.leave(&self.cluster, service, view, node),
+            Lease::Endpoints(seat) => self.endpoints.leave(&self.cluster, seat),
+            Lease::Federated(seat) => self.with_federated(|federated, sources| federated.leave(sources, seat)),
             Lease::Profile(target) => {
                 self.profiles.leave(target);
                 if let ProfileTarget::Hostname { service, .. } = target {

@@ -4,6 +4,7 @@ use super::intern::{Fresh, Interner};
 use crate::core::{
     filter::Hints,
     key::Key,
+    member::{MAX_MEMBERS, Member, RemoteMembers},
     port::{ServicePort, SlicePort},
     server::OpaqueServer,
     service::{Discovery, Mirror, Service, Slice, SliceAddress, Target},
@@ -48,10 +49,11 @@ impl Projector {
 
     /// What is kept of a pod.
     pub fn pod(&mut self, pod: &k8s::Pod) -> Pod {
-        let stage = match pod.status.phase {
-            _ if pod.is_ended() => Stage::Ended,
-            Phase::Running => Stage::Running,
-            _ => Stage::Waiting,
+        let stage = match (pod.status.phase, pod.is_ended()) {
+            (Phase::Running, false) => Stage::Running,
+            (Phase::Running, true) => Stage::Ending,
+            (_, true) => Stage::Ended,
+            (_, false) => Stage::Waiting,
         };
         let (ips, mut host_ips) = (addresses(pod.ips()), addresses(pod.host_ips()));
         let node = self.text(&pod.spec.node_name);
@@ -148,17 +150,35 @@ impl Projector {
     }
 
     fn discovery(&mut self, metadata: &Meta) -> Discovery {
-        let members = [annotation::FEDERATED_REMOTE, annotation::FEDERATED_LOCAL];
-        if members.iter().any(|key| metadata.annotation(key).is_some()) {
-            return Discovery::Federated;
+        let (local, remote) =
+            (metadata.annotation(annotation::FEDERATED_LOCAL), metadata.annotation(annotation::FEDERATED_REMOTE));
+        if local.or(remote).is_some() {
+            return Discovery::Federated { members: self.members(local, remote) };
         }
         match metadata.label(label::REMOTE_DISCOVERY) {
             None => Discovery::Local,
             Some(cluster) => Discovery::Remote {
                 cluster: self.text(cluster),
-                service: metadata.label(label::REMOTE_SERVICE).map(|service| self.text(service)),
+                service: metadata
+                    .label(label::REMOTE_SERVICE)
+                    .filter(|service| !service.is_empty())
+                    .map(|service| self.text(service)),
             },
         }
+    }
+
+    fn members(&mut self, local: Option<&str>, remote: Option<&str>) -> Box<[Member]> {
+        let local = local.map(str::trim).filter(|service| !service.is_empty());
+        let local = local.map(|service| Member { cluster: None, service: self.text(service) });
+        let remote = RemoteMembers::parse(remote.unwrap_or_default()).members.into_iter();
+        let remote =
+            remote.map(|(service, cluster)| Member { cluster: Some(self.text(cluster)), service: self.text(service) });
+        let mut members: Vec<Member> = local.into_iter().chain(remote).collect();
+        // However they are written, the same members are the same Service.
+        members.sort_unstable();
+        members.dedup();
+        members.truncate(MAX_MEMBERS);
+        members.into()
     }
 
     /// What is kept of a slice; nothing of one that belongs to no Service.
@@ -171,7 +191,10 @@ impl Projector {
         let namespace = self.text(&slice.metadata.namespace);
         let is_served = matches!(slice.address_type, AddressType::IPv4 | AddressType::IPv6);
         let endpoints = slice.endpoints.iter().filter(|_| is_served);
-        let addresses = endpoints.flat_map(|endpoint| self.endpoint(endpoint, &namespace)).collect();
+        let addresses: Box<[_]> = endpoints.flat_map(|endpoint| self.endpoint(endpoint, &namespace)).collect();
+        if is_served && addresses.is_empty() && !slice.endpoints.is_empty() {
+            tracing::warn!(slice = %slice.id(), "no endpoint of an EndpointSlice can be used; correct its addresses");
+        }
         let ports = slice.ports.iter().map(|port| SlicePort { name: self.text(&port.name), number: port.port });
         Some(Slice { service, ports: ports.collect(), addresses, mirror: self.mirror(&slice.metadata) })
     }
@@ -242,7 +265,7 @@ pub fn opaque_server(server: k8s::Server) -> Option<OpaqueServer> {
 fn parse_ip(text: &str) -> Option<IpAddr> {
     let ip = text.parse::<IpAddr>().ok();
     if ip.is_none() {
-        tracing::warn!(address = text, "endpoint address cannot be read and is ignored");
+        tracing::debug!(address = text, "endpoint address cannot be read and is ignored");
     }
     ip.map(|ip| ip.to_canonical())
 }
@@ -259,11 +282,15 @@ fn addresses(ips: impl Iterator<Item = IpAddr>) -> Box<[IpAddr]> {
 
 fn port_annotation<T: Resource>(metadata: &Meta, key: &str, named: impl Fn(&str) -> Vec<u16>) -> Option<PortSet> {
     let text = metadata.annotation(key)?;
-    let warn = |error: k8s::ports::InvalidPort| {
-        let (namespace, name) = (&metadata.namespace, &metadata.name);
-        tracing::warn!(kind = T::KIND, namespace, name, annotation = key, %error, "a port is ignored; correct it");
-    };
-    Some(PortSet::parse_lenient(text, named, warn))
+    let mut invalid = Vec::new();
+    let ports = PortSet::parse_lenient(text, named, |error| invalid.push(error));
+    // One line, however many there are: an annotation may hold 100,000 of them.
+    if let Some(first) = invalid.first() {
+        let (namespace, name, ignored) = (&metadata.namespace, &metadata.name, invalid.len());
+        let kind = T::KIND;
+        tracing::warn!(kind, namespace, name, annotation = key, ignored, %first, "ports are ignored; correct them");
+    }
+    Some(ports)
 }
 
 /// Ports on which a proxy listens, from the addresses that its container is given.

@@ -21,9 +21,9 @@ pub enum EndpointsRefusal {
     /// The Service stands for one of a cluster that is not known.
     #[error("Remote cluster not found: {0}")]
     NoCluster(Arc<str>),
-    /// Federated Services are not served yet.
-    #[error("service {0} is not a federated service")]
-    NotFederated(Key),
+    /// Of the clusters that the Service's endpoints are in, none has told all of its state yet.
+    #[error("the initial state of remote cluster {0} is not complete yet")]
+    ClusterNotReady(Arc<str>),
 }
 
 /// Why a request for a profile is refused.

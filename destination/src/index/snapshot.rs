@@ -5,7 +5,10 @@
 
 use crate::core::{diff::Step, filter::Entry, profile::Profile, service::SetLabels};
 use bytes::Bytes;
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
 /// Encoded messages, in the order in which they are sent.
 pub type Messages = Arc<[Bytes]>;
@@ -62,8 +65,29 @@ pub struct Snapshot {
     id: u64,
     set: EndpointSet,
     previous: Option<(u64, Change)>,
+    age: Age,
     whole: OnceLock<Messages>,
     update: OnceLock<Messages>,
+}
+
+/// When what a version shows was observed, and when it became old. Nothing is decided by it; it tells how
+/// long news are on their way.
+#[derive(Debug)]
+struct Age {
+    observed: Instant,
+    /// When the first change was observed that the version does not show.
+    superseded: OnceLock<Instant>,
+}
+
+impl Age {
+    fn since(observed: Instant) -> Self {
+        Self { observed, superseded: OnceLock::new() }
+    }
+
+    /// Since when a client that has the `old` version lacks something.
+    fn lacked_with(&self, old: &Self) -> Instant {
+        old.superseded.get().copied().unwrap_or(self.observed)
+    }
 }
 
 /// Writes snapshots down for the wire.
@@ -77,7 +101,24 @@ pub trait Encode {
 impl Snapshot {
     /// A version that follows another, if there was one.
     pub fn new(id: u64, set: EndpointSet, previous: Option<(u64, Change)>) -> Self {
-        Self { id, set, previous, whole: OnceLock::new(), update: OnceLock::new() }
+        let age = Age::since(Instant::now());
+        Self { id, set, previous, age, whole: OnceLock::new(), update: OnceLock::new() }
+    }
+
+    /// The same, of changes that were observed before it was made.
+    pub fn observed_at(self, observed: Instant) -> Self {
+        Self { age: Age::since(observed), ..self }
+    }
+
+    /// Notes that another version follows this one.
+    pub fn supersede(&self, by: &Self) {
+        // The first one counts.
+        let _ = self.age.superseded.set(by.age.observed);
+    }
+
+    /// Since when a client that has an earlier snapshot lacks something that this one shows.
+    pub fn lacked_with(&self, has: &Self) -> Instant {
+        self.age.lacked_with(&has.age)
     }
 
     /// Its number.
@@ -109,13 +150,25 @@ impl Snapshot {
 #[derive(Debug)]
 pub struct ProfileSnapshot {
     profile: Profile,
+    age: Age,
     encoded: OnceLock<Bytes>,
 }
 
 impl ProfileSnapshot {
     /// A version.
     pub fn new(profile: Profile) -> Self {
-        Self { profile, encoded: OnceLock::new() }
+        Self { profile, age: Age::since(Instant::now()), encoded: OnceLock::new() }
+    }
+
+    /// Notes that another version follows this one.
+    pub fn supersede(&self, by: &Self) {
+        // The first one counts.
+        let _ = self.age.superseded.set(by.age.observed);
+    }
+
+    /// Since when a client that has an earlier version lacks something that this one shows.
+    pub fn lacked_with(&self, has: &Self) -> Instant {
+        self.age.lacked_with(&has.age)
     }
 
     /// The profile.

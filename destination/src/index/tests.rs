@@ -1,6 +1,7 @@
 //! Tests of the index, by the cases of the specification.
 
 mod endpoints;
+mod federation;
 mod filters;
 mod model;
 mod profiles;
@@ -36,6 +37,17 @@ pub(crate) fn sync(index: &mut Index) {
     relist::<Service>(index, None);
     relist::<EndpointSlice>(index, None);
     relist::<ServiceProfile>(index, None);
+    relist::<Server>(index, None);
+    relist::<ExternalWorkload>(index, None);
+}
+
+/// Completes the initial lists of another cluster, with what was applied so far.
+pub(crate) fn sync_foreign(index: &mut Index) {
+    relist::<ReplicaSet>(index, None);
+    relist::<Job>(index, None);
+    relist::<Pod>(index, None);
+    relist::<Service>(index, None);
+    relist::<EndpointSlice>(index, None);
     relist::<Server>(index, None);
     relist::<ExternalWorkload>(index, None);
 }

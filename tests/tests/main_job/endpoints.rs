@@ -16,27 +16,28 @@ use tonic::transport::Channel;
 
 use crate::setup::{DEADLINE, DOMAIN, Service, channel, cluster, define};
 
-fn destination(kubeconfig: &Path) -> Result<Service> {
+pub fn destination(kubeconfig: &Path) -> Result<Service> {
     let service = Service::new("linkerd-destination", ["-addr", "-metrics-addr"], kubeconfig)?;
     Ok(service.args(&[&format!("-cluster-domain={DOMAIN}"), &format!("-identity-trust-domain={DOMAIN}")]))
 }
 
 /// The addresses that a proxy would use, from the updates of a stream.
-struct Endpoints {
+pub struct Endpoints {
     stream: Streaming<Update>,
     addresses: BTreeSet<SocketAddr>,
-    identities: BTreeSet<String>,
+    /// TLS server names of all endpoints that were ever added.
+    pub identities: BTreeSet<String>,
 }
 
 impl Endpoints {
-    async fn get(channel: Channel, path: &str) -> Result<Self> {
+    pub async fn get(channel: Channel, path: &str) -> Result<Self> {
         let request = GetDestination { path: path.to_owned(), ..GetDestination::default() };
         let stream = DestinationClient::new(channel).get(request).await?.into_inner();
         Ok(Self { stream, addresses: BTreeSet::new(), identities: BTreeSet::new() })
     }
 
     /// Reads updates until the addresses are these.
-    async fn become_(&mut self, expected: &[SocketAddr]) -> Result<()> {
+    pub async fn become_(&mut self, expected: &[SocketAddr]) -> Result<()> {
         let expected: BTreeSet<_> = expected.iter().copied().collect();
         let mut heard = 0;
         while heard == 0 || self.addresses != expected {
@@ -77,11 +78,13 @@ fn socket_address(address: Option<&TcpAddress>) -> Result<SocketAddr> {
     Ok(SocketAddr::new(ip, u16::try_from(address.port)?))
 }
 
-fn address(host: u8) -> SocketAddr {
+/// Address of the pod of a number.
+pub fn address(host: u8) -> SocketAddr {
     SocketAddr::from(([10, 1, 2, host], 8080))
 }
 
-const SERVICE: &str = "
+/// The Service of the pods.
+pub const SERVICE: &str = "
 apiVersion: v1
 kind: Service
 metadata: {name: web-svc}
@@ -89,7 +92,7 @@ spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}]}
 ";
 
 /// A meshed, running pod.
-async fn pod(cluster: &Cluster, namespace: &str, host: u8) -> Result<()> {
+pub async fn pod(cluster: &Cluster, namespace: &str, host: u8) -> Result<()> {
     let pod = json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {"name": format!("web-{host}"), "labels": {"app": "web", "linkerd.io/control-plane-ns": "linkerd"}},
@@ -108,7 +111,7 @@ async fn pod(cluster: &Cluster, namespace: &str, host: u8) -> Result<()> {
 }
 
 /// The slice that the endpoint-slice controller would write for these pods.
-async fn slice(cluster: &Cluster, namespace: &str, hosts: &[u8]) -> Result<()> {
+pub async fn slice(cluster: &Cluster, namespace: &str, hosts: &[u8]) -> Result<()> {
     let endpoint = |host: &u8| {
         json!({"addresses": [address(*host).ip()], "conditions": {"ready": true},
                "targetRef": {"kind": "Pod", "namespace": namespace, "name": format!("web-{host}")}})
@@ -123,7 +126,8 @@ async fn slice(cluster: &Cluster, namespace: &str, hosts: &[u8]) -> Result<()> {
     Ok(())
 }
 
-async fn web(cluster: &Cluster) -> Result<(String, String)> {
+/// The Service and its pods, in a namespace of their own; the namespace and the path of the Service.
+pub async fn web(cluster: &Cluster) -> Result<(String, String)> {
     let namespace = cluster.unique_namespace("endpoints").await?;
     cluster.service_account(&namespace, "default").await?;
     cluster.apply(&namespace, SERVICE).await?;

@@ -3,9 +3,13 @@
 
 mod certificates;
 mod endpoints;
+mod external_workloads;
+mod hostile;
 mod injection;
+mod issuers;
 mod policies;
 mod profiles;
+mod remote;
 mod setup;
 mod transport;
 mod webhook_certificates;

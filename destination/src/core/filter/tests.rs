@@ -1,8 +1,8 @@
 use super::*;
 
-const ANY: Rules = Rules { same_node_only: false, ipv6: true };
-const LOCAL: Rules = Rules { same_node_only: true, ipv6: true };
-const V4: Rules = Rules { same_node_only: false, ipv6: false };
+const ANY: Rules = Rules { same_node_only: false, hints: true, ipv6: true };
+const LOCAL: Rules = Rules { same_node_only: true, hints: true, ipv6: true };
+const V4: Rules = Rules { same_node_only: false, hints: true, ipv6: false };
 
 fn at(address: &str) -> Candidate {
     Candidate {

@@ -324,6 +324,7 @@ fn profile_with(spec: serde_json::Value) -> DestinationProfile {
     profile_of(&mut index, WEB, 80)
 }
 
+/// Cases 1, 2, 3, 6 and 7 of service profiles.
 #[test]
 fn routes_of_a_service_profile() {
     use destination::{HttpStatusRange, PathMatch, request_match, response_match};
@@ -365,6 +366,7 @@ fn routes_of_a_service_profile() {
     assert_eq!(all.matches[0].r#match, Some(one));
 }
 
+/// Cases 9, 10 and 35 of service profiles.
 #[test]
 fn budget_and_overrides_of_a_service_profile() {
     let profile = profile_with(serde_json::json!({
@@ -391,4 +393,30 @@ fn budget_and_overrides_of_a_service_profile() {
         ("d:80", u32::MAX),
     ];
     assert_eq!(overrides, expected);
+}
+
+#[test]
+fn a_set_that_is_too_long_for_one_message_goes_in_several_of_which_the_first_is_an_add() {
+    const ENDPOINTS: u32 = 30_000;
+    let mut index = index();
+    index.apply(service("web").port("", 80));
+    for slice_number in 0..ENDPOINTS / 1000 {
+        let ips = (0..1000).map(|i| std::net::Ipv4Addr::from(0x0a00_0000 + slice_number * 1000 + i).to_string());
+        let of = |ip: String| bare(&ip).hostname("a-hostname");
+        let made = slice("web", &format!("s-{slice_number}")).port("", 80);
+        let made = made.annotation(annotation::REMOTE_SVC_FQ_NAME, &format!("{}.ns.svc.east", "long".repeat(60)));
+        index.apply(ips.map(of).fold(made, SliceExt::endpoint));
+    }
+    let messages = whole(&mut index);
+    assert!(messages.len() > 1 && messages.iter().all(|message| message.encoded_len() < 4 << 20));
+    let sets = messages.into_iter().map(|message| match message.update.unwrap() {
+        update::Update::Add(set) => set,
+        other => panic!("{other:?}"),
+    });
+    let mut addresses = 0;
+    for set in sets {
+        assert_eq!(set.metric_labels["service"], "web");
+        addresses += set.addrs.len();
+    }
+    assert_eq!(addresses, ENDPOINTS as usize);
 }

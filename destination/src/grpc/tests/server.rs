@@ -3,8 +3,9 @@
 use crate::{
     core::config::Config,
     fixtures::{PodExt, ServiceExt, SliceExt, bare, pod, service, slice},
-    grpc::{Server, methods, wire::Wire},
+    grpc::{Server, methods},
     index::{EndpointsRequest, Index, snapshot::Snapshot, tests::sync},
+    metrics,
 };
 use linkerd_controller::{
     args::ListenAddr,
@@ -48,6 +49,7 @@ async fn serve(index: Shared<Index>) -> Served {
     let (tasks, supervisor) = Tasks::new();
     let listener = Listener::bind(ListenAddr::loopback(0)).unwrap();
     let address = listener.local_addr().unwrap();
+    metrics::register(&index, &tasks);
     let router = methods(&index, Methods::new(&tasks)).into_router();
     tasks.spawn_draining("server", listener.serve(router, tasks.shutdown().clone()));
     let channel = Channel::from_shared(format!("http://{address}")).unwrap().initial_stream_window_size(WINDOW);
@@ -90,7 +92,7 @@ fn with_bare(numbers: impl IntoIterator<Item = u32>) -> EndpointSlice {
     ips.fold(slice("web", "s").port("", 80), |slice, ip| slice.endpoint(bare(&ip)))
 }
 
-// Cases 1 to 4.
+// Cases 1, 2, 3 and 4.
 #[tokio::test]
 async fn get_refuses_what_it_cannot_answer() {
     let mut served = synced().await;
@@ -164,8 +166,7 @@ async fn a_request_waits_for_the_initial_state() {
 #[tokio::test(start_paused = true)]
 async fn without_the_initial_state_a_request_fails_before_the_proxy_gives_up() {
     let index = unsynced();
-    let wire = Arc::new(Wire::new(index.lock().config()));
-    let server = Server { index, wire };
+    let server = Server::new(&index);
     let began = tokio::time::Instant::now();
     let status = server.clone().get(request("web.ns.svc.mycluster.local:80")).await.err().unwrap();
     assert_eq!(status.code(), Code::Unavailable);

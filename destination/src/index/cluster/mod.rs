@@ -27,6 +27,8 @@ use std::{
 #[derive(Debug)]
 pub struct Cluster {
     config: Arc<Config>,
+    /// Whether its clients are in another cluster.
+    is_foreign: bool,
     projector: Projector,
     pods: Namespaced<Pod>,
     /// Pods by addresses of their own.
@@ -61,6 +63,7 @@ impl Cluster {
     pub fn new(config: Arc<Config>) -> Self {
         Self {
             config,
+            is_foreign: false,
             projector: Projector::default(),
             pods: Namespaced::default(),
             pod_ips: ByAddress::default(),
@@ -77,6 +80,17 @@ impl Cluster {
             zones: HashMap::new(),
             profiles: Namespaced::default(),
         }
+    }
+
+    /// A cluster whose clients are in another one. Each is named by its zone, since no node here is its
+    /// own; hints and traffic policies are not meant for it.
+    pub fn foreign(config: Arc<Config>) -> Self {
+        Self { is_foreign: true, ..Self::new(config) }
+    }
+
+    /// Whether its clients are in another cluster.
+    pub fn is_foreign(&self) -> bool {
+        self.is_foreign
     }
 
     /// The configuration.
@@ -99,6 +113,11 @@ impl Cluster {
         self.services.at(key)
     }
 
+    /// A Service, by its names.
+    pub fn service_named(&self, namespace: &str, name: &str) -> Option<&Service> {
+        self.services.get(namespace, name)
+    }
+
     /// The slices of a Service, in the order of their names.
     pub fn slices(&self, service: &Key) -> impl Iterator<Item = (&Arc<str>, &Arc<Slice>)> {
         self.slices.at(service).into_iter().flatten()
@@ -109,8 +128,11 @@ impl Cluster {
         self.slices.at(service)?.get(name)
     }
 
-    /// The zone of a node, empty when unknown.
-    pub fn zone(&self, node: &str) -> Arc<str> {
+    /// The zone of a client on a node, empty when unknown; of a client in another cluster, its name.
+    pub fn zone(&self, node: &Arc<str>) -> Arc<str> {
+        if self.is_foreign {
+            return node.clone();
+        }
         self.zones.get(node).cloned().unwrap_or_default()
     }
 
@@ -146,6 +168,7 @@ impl Cluster {
             ],
             texts,
             templates,
+            profile_problems: self.profiles.iter().map(|(_, source)| source.spec.problems.len()).sum(),
             unreadable_proxies: self.pods.iter().filter(|(_, pod)| is_unreadable(pod)).count(),
         }
     }
@@ -160,6 +183,8 @@ pub struct Sizes {
     pub texts: usize,
     /// Shared pod templates.
     pub templates: usize,
+    /// Parts of ServiceProfiles that are left out.
+    pub profile_problems: usize,
     /// Meshed pods with a proxy whose ports cannot be read.
     pub unreadable_proxies: usize,
 }

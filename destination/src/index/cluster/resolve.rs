@@ -88,7 +88,10 @@ impl Cluster {
             Target::Bare => (self.bare(mirror, requested), None, Arc::default(), Rank::Bare),
             Target::Pod(key, uid) => {
                 let pod = self.pod(key, uid)?;
-                let rank = if pod.stage == Stage::Ended { Rank::Ended } else { Rank::Live };
+                let rank = match pod.stage {
+                    Stage::Waiting | Stage::Running => Rank::Live,
+                    Stage::Ending | Stage::Ended => Rank::Ended,
+                };
                 let place =
                     PodPlace { namespace: key.namespace.clone(), name: key.name.clone(), node: pod.node.clone() };
                 (self.translate_pod(pod, port, found).endpoint, Some(place), address.zone.clone(), rank)
@@ -227,7 +230,9 @@ impl Cluster {
     fn endpoint_profile(&self, address: SocketAddr, holder: Option<Holder<'_>>) -> EndpointProfile {
         let port = address.port();
         let translation = match holder {
-            Some(Holder::Pod(pod)) if pod.stage == Stage::Running => self.translate_pod(pod, port, Found::ByAddress),
+            Some(Holder::Pod(pod)) if matches!(pod.stage, Stage::Running | Stage::Ending) => {
+                self.translate_pod(pod, port, Found::ByAddress)
+            }
             Some(Holder::External(workload)) => self.translate_external(workload, port, Found::ByAddress),
             Some(Holder::Pod(_)) | None => Translation {
                 endpoint: translate::bare(&self.config, None, None),
@@ -240,19 +245,14 @@ impl Cluster {
     /// The object that an address belongs to: a pod with the address, else a pod behind a port of its
     /// node, else an external workload.
     fn holder(&self, ip: IpAddr, port: u16) -> Result<Option<Holder<'_>>, Conflict> {
-        let live = |key: &Key| self.pods.at(key).filter(|pod| pod.stage != Stage::Ended);
-        let pods: Vec<&Pod> = self.pod_ips.at(ip).iter().filter_map(live).collect();
-        match pods[..] {
-            [] => {}
-            [pod] => return Ok(Some(Holder::Pod(pod))),
-            _ => return Err(Conflict::PodIp { count: pods.len(), ip }),
+        let pods = self.pod_ips.at(ip).iter().filter_map(|key| self.pods.at(key));
+        if let Some(pod) = only_live(pods).map_err(|count| Conflict::PodIp { count, ip })? {
+            return Ok(Some(Holder::Pod(pod)));
         }
-        let hosted = self.host_ips.at(ip).iter().filter_map(live);
-        let pods: Vec<&Pod> = hosted.filter(|pod| pod.serves_host_port(port)).collect();
-        match pods[..] {
-            [] => {}
-            [pod] => return Ok(Some(Holder::Pod(pod))),
-            _ => return Err(Conflict::HostPort { count: pods.len(), ip, port }),
+        let hosted = self.host_ips.at(ip).iter().filter_map(|key| self.pods.at(key));
+        let hosted = hosted.filter(|pod| pod.serves_host_port(port));
+        if let Some(pod) = only_live(hosted).map_err(|count| Conflict::HostPort { count, ip, port })? {
+            return Ok(Some(Holder::Pod(pod)));
         }
         let workloads = self.external_ips.at(ip).iter().filter_map(|key| self.externals.at(key));
         let workloads: Vec<&External> =
@@ -283,5 +283,23 @@ impl Cluster {
             Target::Bare => Some((address.ip, None)),
             Target::External(key, uid) => Some((address.ip, self.external(key, uid).map(Holder::External))),
         })
+    }
+}
+
+/// The one pod that has an address, or how many have it. A pod that is asked to end has it as long as it
+/// runs and no other pod came: its clients go on to talk to it as they did.
+fn only_live<'a>(pods: impl Iterator<Item = &'a Pod>) -> Result<Option<&'a Pod>, usize> {
+    let (mut live, mut ending) = (Vec::new(), Vec::new());
+    for pod in pods {
+        match pod.stage {
+            Stage::Waiting | Stage::Running => live.push(pod),
+            Stage::Ending => ending.push(pod),
+            Stage::Ended => {}
+        }
+    }
+    match (&live[..], &ending[..]) {
+        ([pod], _) | ([], [pod]) => Ok(Some(pod)),
+        ([], _) => Ok(None),
+        (several, _) => Err(several.len()),
     }
 }

@@ -5,6 +5,7 @@ use crate::{
     core::{
         authority::{Authority, Target},
         key::{Key, WorkloadKey},
+        member::{MAX_MEMBERS, RemoteMembers},
         profile::Source,
         server::OpaqueServer,
         service::{Service, Slice},
@@ -12,7 +13,10 @@ use crate::{
     },
     index::{namespaced::Namespaced, project::opaque_server},
 };
-use linkerd_k8s::{self as k8s, ObjectId, Resource, names::label};
+use linkerd_k8s::{
+    self as k8s, ObjectId, Resource,
+    names::{annotation, label},
+};
 use std::{collections::HashSet, net::IpAddr, sync::Arc};
 
 /// Keeps objects of one kind.
@@ -60,8 +64,12 @@ impl Store<k8s::ExternalWorkload> for Cluster {
 impl Store<k8s::Service> for Cluster {
     fn apply(&mut self, service: k8s::Service) -> Dirty {
         let key = self.key(&service.metadata.namespace, &service.metadata.name);
-        let service = self.projector.service(&service);
-        self.set_service(&key, Some(service))
+        let projected = self.projector.service(&service);
+        let dirty = self.set_service(&key, Some(projected));
+        if !dirty.services.is_empty() {
+            warn_of_members(&service);
+        }
+        dirty
     }
 
     fn delete(&mut self, id: &ObjectId) -> Dirty {
@@ -183,6 +191,18 @@ impl Store<k8s::ServiceProfile> for Cluster {
 
     fn missing(&self, live: &HashSet<ObjectId>) -> Vec<ObjectId> {
         self.profiles.missing(live)
+    }
+}
+
+fn warn_of_members(service: &k8s::Service) {
+    let list = service.metadata.annotation(annotation::FEDERATED_REMOTE).unwrap_or_default();
+    let (read, service) = (RemoteMembers::parse(list), service.id());
+    for entry in read.malformed {
+        let annotation = annotation::FEDERATED_REMOTE;
+        tracing::warn!(%service, annotation, entry, "a member is ignored; write it as SERVICE@CLUSTER");
+    }
+    if read.members.len() > MAX_MEMBERS {
+        tracing::warn!(%service, "members of the federated Service beyond the {MAX_MEMBERS}th are ignored");
     }
 }
 

@@ -39,8 +39,6 @@ fn services_that_have_no_endpoints_here_are_refused() {
     assert_eq!(refusal("far.ns"), EndpointsRefusal::NoRemoteService(key("ns", "far")));
     world.apply(&remote.label(label::REMOTE_SERVICE, "web"));
     assert_eq!(refusal("far.ns").to_string(), "Remote cluster not found: east");
-    world.apply(&service("all").annotation(annotation::FEDERATED_LOCAL, "web"));
-    assert_eq!(refusal("all.ns"), EndpointsRefusal::NotFederated(key("ns", "all")));
 }
 
 #[test]
@@ -95,7 +93,7 @@ fn a_dual_stack_pod_moves_between_families_without_a_gap() {
     assert_eq!(client.read(), ["add [2001:db8::69]:8989", "remove [2001:db8::68]:8989"]);
 }
 
-// Cases 11 to 13.
+// Cases 11, 12 and 13.
 #[test]
 fn a_port_goes_by_its_name_in_the_service() {
     let (world, web_0) = web();
@@ -383,6 +381,24 @@ fn an_address_that_another_endpoint_has_too_is_not_removed() {
     assert!(client.read().is_empty());
     world.apply(&slice("web", "s").port("", 80).endpoint(bare("10.0.0.1")));
     assert_eq!(client.read(), ["add 10.0.0.1:80"]);
+}
+
+// Case 77.
+#[test]
+fn fields_that_kubernetes_may_add_change_nothing() {
+    let (world, _) = web();
+    let read: EndpointSlice = serde_json::from_value(serde_json::json!({
+        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4", "new": {"a": [1]},
+        "metadata": {"name": "s", "namespace": "ns", "labels": {"kubernetes.io/service-name": "web"}, "new": 1},
+        "ports": [{"name": "", "port": 80, "appProtocol": "http", "new": true}],
+        "endpoints": [{
+            "addresses": ["10.0.0.1"], "conditions": {"ready": true, "serving": true, "terminating": false, "new": 1},
+            "hints": {"forNodes": [{"name": "node-1"}], "forZones": null, "new": []}, "deprecatedTopology": {}, "new": {},
+        }],
+    }))
+    .unwrap();
+    world.apply(&read);
+    assert_eq!(world.get("web.ns", 8989).read(), ["add 10.0.0.1:80"]);
 }
 
 // Cases 82 and 88.

@@ -219,6 +219,30 @@ fn a_reused_ip_never_serves_the_old_identity() {
     assert!(is_of(&client.endpoint(), "other"));
 }
 
+// Cases 63 and 65.
+#[test]
+fn a_pod_that_is_asked_to_end_is_shown_while_it_runs_and_nobody_else_has_its_address() {
+    let world = World::new();
+    let at = |pod: Pod| pod.with(|pod| pod.metadata.deletion_timestamp = Some("2026-01-01T00:00:00Z".parse().unwrap()));
+    world.apply(&meshed("old", "10.0.0.1"));
+    let mut client = world.profile("10.0.0.1", 8080);
+    client.read();
+    world.apply(&at(meshed("old", "10.0.0.1")));
+    assert!(client.read().is_none());
+    assert!(is_of(&world.profile("10.0.0.1", 8080).endpoint(), "old"));
+    world.apply(&meshed("new", "10.0.0.1"));
+    assert!(is_of(&client.endpoint(), "new"));
+    world.delete(&meshed("new", ""));
+    assert!(is_of(&client.endpoint(), "old"));
+    world.apply(&at(meshed("old", "10.0.0.1").phase(Phase::Succeeded)));
+    assert!(is_bare(&client.endpoint()));
+    // Of two that are asked to end, none is known to have it.
+    world.apply(&at(meshed("old", "10.0.0.1"))).apply(&at(meshed("other", "10.0.0.1")));
+    assert!(is_bare(&world.profile("10.0.0.1", 8080).endpoint()));
+    world.apply(&at(meshed("never", "10.0.0.2").phase(Phase::Pending)));
+    assert!(is_bare(&world.profile("10.0.0.2", 8080).endpoint()));
+}
+
 #[test]
 fn an_old_pod_that_leaves_after_its_replacement_came_changes_nothing() {
     let world = World::new();

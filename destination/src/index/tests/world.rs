@@ -19,7 +19,7 @@ use crate::{
 use bytes::Bytes;
 use linkerd_controller::source::Sink;
 use linkerd_k8s::{ObjectId, Resource};
-use std::{cell::RefCell, collections::BTreeMap, net::SocketAddr, rc::Rc, sync::Arc};
+use std::{cell::{RefCell, RefMut}, collections::BTreeMap, net::SocketAddr, rc::Rc, sync::Arc};
 use tokio::sync::watch;
 
 /// Domain of the cluster in tests.
@@ -76,6 +76,11 @@ impl World {
         self
     }
 
+    /// The index itself.
+    pub fn index(&self) -> RefMut<'_, Index> {
+        self.0.borrow_mut()
+    }
+
     /// Lets additions through that were held back.
     pub fn tick(&self) -> bool {
         self.0.borrow_mut().tick()
@@ -94,10 +99,17 @@ impl World {
             [hostname, name, namespace] => (Some(hostname), name, namespace),
             _ => panic!("{name}"),
         };
-        let request = EndpointsRequest { namespace, name, hostname, port, node };
-        let (receiver, lease) = self.0.borrow_mut().watch_endpoints(request)?;
-        let hold = Hold { world: self.0.clone(), lease };
+        let (receiver, hold) = self.watch(EndpointsRequest { namespace, name, hostname, port, node })?;
         Ok(Client { receiver, has: None, shown: BTreeMap::new(), _hold: hold })
+    }
+
+    /// The snapshots of a stream of `Get`, for clients that read them in their own way.
+    pub fn watch(
+        &self,
+        request: EndpointsRequest<'_>,
+    ) -> Result<(watch::Receiver<Arc<Snapshot>>, Hold), EndpointsRefusal> {
+        let (receiver, lease) = self.0.borrow_mut().watch_endpoints(request)?;
+        Ok((receiver, Hold { world: self.0.clone(), lease }))
     }
 
     pub fn get_from(&self, name: &str, port: u16, node: &str) -> Client {
@@ -146,7 +158,7 @@ impl World {
 }
 
 /// Ends a watch when it is dropped.
-struct Hold {
+pub struct Hold {
     world: Rc<RefCell<Index>>,
     lease: Lease,
 }
@@ -168,7 +180,8 @@ pub struct Client {
 impl Client {
     /// Reads what was sent since: `add ADDRESSES`, `remove ADDRESSES`, `empty` or `gone`.
     pub fn read(&mut self) -> Vec<String> {
-        let is_news = self.has.is_none() || self.receiver.has_changed().unwrap();
+        // An ended stream may have something that was not read.
+        let is_news = self.has.is_none() || self.receiver.has_changed().unwrap_or(true);
         if !is_news {
             return Vec::new();
         }
@@ -201,6 +214,11 @@ impl Client {
             "remove" => addresses.for_each(|address| assert!(self.shown.remove(&address).is_some(), "{address}")),
             _ => self.shown.clear(),
         }
+    }
+
+    /// Whether the stream has ended, once what is left is read.
+    pub fn is_ended(&self) -> bool {
+        self.receiver.has_changed().is_err()
     }
 
     /// What the messages that were read amount to.

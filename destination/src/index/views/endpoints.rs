@@ -1,6 +1,9 @@
 //! Watched Services.
 
-use super::view::{Marks, Pace, Scene, View, ViewCounts};
+use super::{
+    Holder, Seat,
+    view::{Marks, Pace, Scene, View, ViewCounts},
+};
 use crate::{
     core::{
         key::{Key, WorkloadKey},
@@ -32,7 +35,9 @@ pub struct EndpointViews {
     references: HashMap<WorkloadKey, Vec<(Key, Arc<str>)>>,
     /// Views that published something since the last tick.
     busy: BTreeSet<(Key, ViewKey)>,
-    /// Number of the last snapshot.
+    /// Views that published something to Services that theirs is a member of.
+    published: BTreeSet<(Key, ViewKey)>,
+    /// Number of the last snapshot or view.
     ids: u64,
 }
 
@@ -40,42 +45,85 @@ pub struct EndpointViews {
 struct Watched {
     slices: BTreeMap<Arc<str>, Arc<Slice>>,
     views: BTreeMap<ViewKey, View>,
+    /// Streams of the Service's own endpoints.
+    streams: usize,
     /// Those who want to hear of changes without a view.
     listeners: usize,
 }
 
 impl EndpointViews {
-    /// Adds a stream.
+    /// Adds one who watches.
     pub fn join(
         &mut self,
         cluster: &Cluster,
         service: &Key,
         key: &ViewKey,
         node: &Arc<str>,
-    ) -> watch::Receiver<Arc<Snapshot>> {
-        let Self { services, references, ids, .. } = self;
+        holder: Holder,
+    ) -> (watch::Receiver<Arc<Snapshot>>, Seat) {
+        let Self { services, references, published, ids, .. } = self;
         let watched = watched(services, references, cluster, service);
         let scene = Scene { cluster, service, slices: &watched.slices };
         let view = watched.views.entry(key.clone()).or_insert_with(|| {
-            let mut view = View::new(key.port, key.hostname.clone());
+            *ids += 1;
+            let mut view = View::new(*ids, key.port, key.hostname.clone());
             view.translate(&Marks { all: true, ..Marks::default() }, scene);
             view
         });
-        view.join(node, scene, ids)
+        if view.pace() == (Pace::Busy { pending: true }) && *view.members() > 0 {
+            // The newcomer does not wait, so the others need not either.
+            published.insert((service.clone(), key.clone()));
+        }
+        match holder {
+            Holder::Stream => watched.streams += 1,
+            Holder::Member => *view.members() += 1,
+        }
+        let (receiver, id) = (view.join(node, scene, ids), view.id());
+        (receiver, Seat { service: service.clone(), view: key.clone(), node: node.clone(), holder, id })
     }
 
-    /// Removes a stream.
-    pub fn leave(&mut self, cluster: &Cluster, service: &Key, key: &ViewKey, node: &str) {
+    /// Removes one who watches.
+    pub fn leave(&mut self, cluster: &Cluster, seat: &Seat) {
+        let Seat { service, view: key, node, holder, id } = seat;
         let Some(watched) = self.services.get_mut(service) else { return };
         let scene = Scene { cluster, service, slices: &watched.slices };
-        if let Some(view) = watched.views.get_mut(key) {
-            view.leave(node, scene);
-            if view.is_unwatched() {
-                watched.views.remove(key);
-                self.busy.remove(&(service.clone(), key.clone()));
-            }
+        let Some(view) = watched.views.get_mut(key).filter(|view| view.id() == *id) else { return };
+        match holder {
+            Holder::Stream => watched.streams -= 1,
+            Holder::Member => *view.members() -= 1,
+        }
+        view.leave(node, scene);
+        if view.is_unwatched() {
+            watched.views.remove(key);
+            let view = (service.clone(), key.clone());
+            self.busy.remove(&view);
+            self.published.remove(&view);
         }
         self.free(service);
+    }
+
+    /// Ends all streams of a Service's own endpoints, and all else that watches it with them. Returns
+    /// whether there were any.
+    pub fn end_streams(&mut self, service: &Key) -> bool {
+        let Some(watched) = self.services.get_mut(service).filter(|watched| watched.streams > 0) else { return false };
+        watched.streams = 0;
+        for key in mem::take(&mut watched.views).into_keys() {
+            let view = (service.clone(), key);
+            self.busy.remove(&view);
+            self.published.remove(&view);
+        }
+        self.free(service);
+        true
+    }
+
+    /// The views that published something to Services that theirs is a member of, since the last call.
+    pub fn take_published(&mut self) -> BTreeSet<(Key, ViewKey)> {
+        mem::take(&mut self.published)
+    }
+
+    /// Whether [`Self::take_published`] has something.
+    pub fn has_published(&self) -> bool {
+        !self.published.is_empty()
     }
 
     /// Hears of changes of a Service's endpoints, without a view of them.
@@ -133,12 +181,14 @@ impl EndpointViews {
     }
 
     fn publish(&mut self, cluster: &Cluster, service: &Key, marks: &Marks) {
-        let Self { services, busy, ids, .. } = self;
+        let Self { services, busy, published, ids, .. } = self;
         let Some(watched) = services.get_mut(service) else { return };
         let scene = Scene { cluster, service, slices: &watched.slices };
         for (key, view) in &mut watched.views {
             view.translate(marks, scene);
-            view.publish(scene, ids, false);
+            if view.publish(scene, ids, false) && *view.members() > 0 {
+                published.insert((service.clone(), key.clone()));
+            }
             if view.pace() != Pace::Quiet {
                 busy.insert((service.clone(), key.clone()));
             }
@@ -168,7 +218,10 @@ impl EndpointViews {
             let Some(watched) = self.services.get_mut(&service) else { continue };
             let scene = Scene { cluster, service: &service, slices: &watched.slices };
             let Some(view) = watched.views.get_mut(&key) else { continue };
-            if view.tick(scene, &mut self.ids) {
+            if view.tick(scene, &mut self.ids) && *view.members() > 0 {
+                self.published.insert((service.clone(), key.clone()));
+            }
+            if view.pace() != Pace::Quiet {
                 self.busy.insert((service, key));
             }
         }

@@ -77,7 +77,9 @@ impl ProfileViews {
             let profile = cluster.profile(target, Some(shown.profile()));
             if profile != *shown.profile() {
                 view.updates += 1;
-                view.cell.send_replace(Arc::new(ProfileSnapshot::new(profile)));
+                let newest = Arc::new(ProfileSnapshot::new(profile));
+                shown.supersede(&newest);
+                view.cell.send_replace(newest);
             }
         }
     }

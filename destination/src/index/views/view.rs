@@ -15,6 +15,7 @@ use crate::{
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
+    time::Instant,
 };
 use tokio::sync::watch;
 
@@ -40,6 +41,8 @@ pub(super) struct Marks {
 /// A stream belongs to the group of its node. Groups that are told the same share a snapshot.
 #[derive(Debug)]
 pub(super) struct View {
+    /// Number that no other view of the index has.
+    id: u64,
     port: u16,
     hostname: Option<Arc<str>>,
     /// Translated endpoints by slice.
@@ -47,8 +50,12 @@ pub(super) struct View {
     snapshots: BTreeMap<Client, Arc<Snapshot>>,
     groups: HashMap<Arc<str>, Group>,
     pace: Pace,
+    /// When the first of the changes that wait was observed.
+    waiting: Option<Instant>,
     /// Changes that were published.
     updates: u64,
+    /// Seats of Services that the view's Service is a member of.
+    members: usize,
 }
 
 #[derive(Debug)]
@@ -83,16 +90,28 @@ pub(super) enum Pace {
 }
 
 impl View {
-    pub(super) fn new(port: u16, hostname: Option<Arc<str>>) -> Self {
+    pub(super) fn new(id: u64, port: u16, hostname: Option<Arc<str>>) -> Self {
         Self {
+            id,
             port,
             hostname,
             candidates: BTreeMap::new(),
             snapshots: BTreeMap::new(),
             groups: HashMap::new(),
             pace: Pace::Quiet,
+            waiting: None,
             updates: 0,
+            members: 0,
         }
+    }
+
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// How many Services hear of what the view publishes.
+    pub(super) fn members(&mut self) -> &mut usize {
+        &mut self.members
     }
 
     /// Adds a stream of a client on a node.
@@ -171,13 +190,14 @@ impl View {
         }
     }
 
-    /// Publishes what has changed. Additions may wait until `tick`.
-    pub(super) fn publish(&mut self, scene: Scene<'_>, ids: &mut u64, tick: bool) {
+    /// Publishes what has changed. Additions may wait until `tick`. Returns whether streams have news.
+    pub(super) fn publish(&mut self, scene: Scene<'_>, ids: &mut u64, tick: bool) -> bool {
         let by_node = self.depends_on_node(scene);
         let clients: HashMap<Arc<str>, Client> =
             self.groups.keys().map(|node| (node.clone(), client(node, by_node, scene))).collect();
         let mut news = BTreeMap::new();
         let mut can_wait = true;
+        let observed = self.waiting.unwrap_or_else(Instant::now);
         for client in clients.values() {
             if news.contains_key(client) {
                 continue;
@@ -191,36 +211,41 @@ impl View {
             can_wait &= previous.as_ref().is_some_and(|(_, change)| change.can_wait());
             let previous = previous.map(|(old, change)| (old.id(), change));
             *ids += 1;
-            news.insert(client.clone(), Some(Arc::new(Snapshot::new(*ids, set, previous))));
+            let snapshot = Snapshot::new(*ids, set, previous).observed_at(observed);
+            news.insert(client.clone(), Some(Arc::new(snapshot)));
         }
         can_wait &= clients.iter().all(|(node, client)| self.is_shown(node, client));
         let is_news = news.values().any(Option::is_some);
         if is_news && can_wait && !tick && self.pace != Pace::Quiet {
             self.pace = Pace::Busy { pending: true };
-            return;
+            self.waiting = Some(observed);
+            return false;
         }
+        self.waiting = None;
         self.pace = if is_news { Pace::Busy { pending: false } } else { self.pace.settled() };
         self.updates += u64::from(is_news);
         self.snapshots.retain(|client, _| news.contains_key(client));
         self.snapshots.extend(news.into_iter().filter_map(|(client, snapshot)| Some((client, snapshot?))));
+        let mut is_published = false;
         for (node, client) in clients {
             let (Some(group), Some(snapshot)) = (self.groups.get(&node), self.snapshots.get(&client)) else { continue };
-            group.cell.send_if_modified(|shown| {
+            is_published |= group.cell.send_if_modified(|shown| {
                 let is_other = shown.id() != snapshot.id();
+                if is_other {
+                    shown.supersede(snapshot);
+                }
                 *shown = snapshot.clone();
                 is_other
             });
         }
+        is_published
     }
 
-    /// Publishes what waits. Returns whether the view is still busy.
+    /// Publishes what waits. Returns whether streams have news.
     pub(super) fn tick(&mut self, scene: Scene<'_>, ids: &mut u64) -> bool {
         let is_pending = self.pace == Pace::Busy { pending: true };
         self.pace = Pace::Quiet;
-        if is_pending {
-            self.publish(scene, ids, true);
-        }
-        self.pace != Pace::Quiet
+        is_pending && self.publish(scene, ids, true)
     }
 
     /// Whether a group is shown the snapshot of such clients, and was not one of others until now.
@@ -250,8 +275,12 @@ impl Pace {
 }
 
 fn rules(scene: Scene<'_>) -> Rules {
-    let service = scene.cluster.service(scene.service);
-    Rules { same_node_only: service.is_some_and(|service| service.same_node_only), ipv6: scene.cluster.config().ipv6 }
+    let (service, is_foreign) = (scene.cluster.service(scene.service), scene.cluster.is_foreign());
+    Rules {
+        same_node_only: !is_foreign && service.is_some_and(|service| service.same_node_only),
+        hints: !is_foreign,
+        ipv6: scene.cluster.config().ipv6,
+    }
 }
 
 fn set(candidates: &BTreeMap<Arc<str>, Vec<Candidate>>, client: &Client, scene: Scene<'_>) -> EndpointSet {
