@@ -46,12 +46,7 @@ pub fn start(watches: &Watches, tasks: &Tasks, config: Config) -> Shared<Index> 
 }
 
 /// Starts the index and all that feeds it, and feeds what slices are planned from where they are written.
-fn feed(
-    index: &Shared<Index>,
-    slices: Option<Shared<external_slices::State>>,
-    watches: &Watches,
-    tasks: &Tasks,
-) {
+fn feed(index: &Shared<Index>, slices: Option<Shared<external_slices::State>>, watches: &Watches, tasks: &Tasks) {
     let feed = Arc::new(Mutex::new(Feed { index: index.clone(), slices }));
     // Pods first: slices that come before their pods would be translated twice.
     watches.watch::<Node, _>(index);

@@ -19,7 +19,13 @@ use crate::{
 use bytes::Bytes;
 use linkerd_controller::source::Sink;
 use linkerd_k8s::{ObjectId, Resource};
-use std::{cell::{RefCell, RefMut}, collections::BTreeMap, net::SocketAddr, rc::Rc, sync::Arc};
+use std::{
+    cell::{RefCell, RefMut},
+    collections::BTreeMap,
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+};
 use tokio::sync::watch;
 
 /// Domain of the cluster in tests.
