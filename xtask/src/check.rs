@@ -24,13 +24,14 @@ const CHECKS: &[Check] = &[
     Check { name: "lints", run: lints },
     Check { name: "rustdoc", run: rustdoc },
     Check { name: "licences", run: licences },
-    Check { name: "tests", run: tests },
     Check { name: CLUSTER, run: cluster::ci },
+    // Last, so that the count of tests is the last line.
+    Check { name: "tests", run: tests },
 ];
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Only these checks: format, generated, documents, lints, rustdoc, licences, tests, cluster
+    /// Only these checks: format, generated, documents, lints, rustdoc, licences, cluster, tests
     names: Vec<String>,
 }
 

@@ -40,7 +40,7 @@ enum Command {
     Cluster(cluster::Args),
     /// Write the generated files, or check that they are up to date
     Generate(generate::Args),
-    /// Everything CI checks: format, lints, licences, generated files, documents, tests, cluster
+    /// Everything CI checks: format, lints, licences, generated files, documents, cluster, tests
     Ci(check::Args),
 }
 
