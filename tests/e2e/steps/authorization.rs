@@ -7,9 +7,10 @@ use crate::load;
 use crate::mesh::{MOMENT, Mesh};
 use crate::metrics::Sample;
 
-/// The website for the website alone: what the demo's own policy has for the two services behind it.
-const DENY: &str = r"
-apiVersion: policy.linkerd.io/v1alpha1
+/// The policy of the website, for those whom an authentication of the demo admits.
+fn admit(kind: &str, name: &str) -> String {
+    format!(
+        "apiVersion: policy.linkerd.io/v1alpha1
 kind: AuthorizationPolicy
 metadata:
   name: web-http
@@ -21,33 +22,18 @@ spec:
     name: web-http
   requiredAuthenticationRefs:
   - group: policy.linkerd.io
-    kind: MeshTLSAuthentication
-    name: web
-";
-
-/// Everybody, as in the demo.
-const ALLOW: &str = r"
-apiVersion: policy.linkerd.io/v1alpha1
-kind: AuthorizationPolicy
-metadata:
-  name: web-http
-  namespace: emojivoto
-spec:
-  targetRef:
-    group: policy.linkerd.io
-    kind: Server
-    name: web-http
-  requiredAuthenticationRefs:
-  - group: policy.linkerd.io
-    kind: NetworkAuthentication
-    name: everywhere
-";
+    kind: {kind}
+    name: {name}
+"
+    )
+}
 
 pub async fn authorization(mesh: &Mesh) -> Result<()> {
     let client = load::pod(mesh).await?;
     let refused = async || Ok::<_, anyhow::Error>(mesh.proxy_metrics(&client).await?.sum("response_total", is_refused));
     let before = refused().await?;
-    mesh.apply(DENY).await?;
+    // The website alone, as for the two services behind it.
+    mesh.apply(&admit("MeshTLSAuthentication", "web")).await?;
     let denied = eventually(MOMENT, || async {
         let requests = load::moment(mesh).await?;
         ensure!(requests.lost == requests.sent, "not all requests are refused: {requests:?}");
@@ -56,8 +42,8 @@ pub async fn authorization(mesh: &Mesh) -> Result<()> {
         Ok(())
     });
     let denied = denied.await;
-    // Also after a failure, which should not follow from one step into the next.
-    mesh.apply(ALLOW).await?;
+    // Everybody, as the demo has it; also after a failure, which should not go from one step into the next.
+    mesh.apply(&admit("NetworkAuthentication", "everywhere")).await?;
     denied?;
     eventually(MOMENT, || async {
         let requests = load::moment(mesh).await?;
