@@ -75,7 +75,8 @@ struct Grpc {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
-    tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).init();
+    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stdout());
+    tracing_subscriber::fmt().with_ansi(is_terminal).with_max_level(tracing::Level::INFO).init();
     let Args { role, stop_delay } = Args::parse();
     let stop = Stop::listen(Duration::from_secs(stop_delay))?;
     let metrics = Metrics::default();
