@@ -3,7 +3,7 @@
 use crate::tasks::Tasks;
 use arc_swap::ArcSwapOption;
 use rustls::{
-    ServerConfig,
+    ClientConfig, RootCertStore, ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs},
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
@@ -53,6 +53,36 @@ pub enum CertificateError {
 /// The only crypto provider of this workspace.
 pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
+}
+
+/// A client of servers that trust anchors in PEM vouch for, as proxies are: TLS 1.3, without a certificate.
+///
+/// # Errors
+/// When the anchors are none, or cannot be used.
+pub fn mesh_client(anchors: &[u8]) -> Result<ClientConfig, UnusableAnchors> {
+    let mut roots = RootCertStore::empty();
+    for anchor in CertificateDer::pem_slice_iter(anchors) {
+        roots.add(anchor?)?;
+    }
+    if roots.is_empty() {
+        return Err(UnusableAnchors::Empty);
+    }
+    let config = ClientConfig::builder_with_provider(provider()).with_protocol_versions(&[&rustls::version::TLS13])?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// Why nobody can be trusted for the sake of some trust anchors.
+#[derive(Debug, thiserror::Error)]
+pub enum UnusableAnchors {
+    /// There is nothing in them.
+    #[error("there is no certificate in it")]
+    Empty,
+    /// They are no PEM.
+    #[error(transparent)]
+    Pem(#[from] rustls_pki_types::pem::Error),
+    /// They are no certificates that can be trust anchors.
+    #[error(transparent)]
+    Certificate(#[from] rustls::Error),
 }
 
 /// A certificate and key in files.

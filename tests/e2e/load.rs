@@ -9,7 +9,7 @@ use linkerd_tests::eventually;
 
 use crate::mesh::{DEMO, MOMENT, Mesh};
 
-/// A bot of the demo that votes as fast as it is answered, from a pod of the mesh.
+/// A bot of the demo that votes often, and does not wait for answers, from a pod of the mesh.
 pub const LOAD: &str = include_str!("load.yaml");
 
 /// Where the bot serves its counters.
@@ -23,6 +23,15 @@ pub struct Requests {
     pub sent: u64,
     /// Without an answer, or with one that the website does not give.
     pub lost: u64,
+}
+
+impl Requests {
+    /// # Errors
+    /// When some were lost.
+    pub fn ensure_none_lost(&self) -> Result<()> {
+        ensure!(self.lost == 0, "{} of {} requests were lost", self.lost, self.sent);
+        Ok(())
+    }
 }
 
 /// The pod that makes the load.

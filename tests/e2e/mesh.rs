@@ -121,6 +121,25 @@ impl Mesh {
         eventually(PODS, pods).await.with_context(|| format!("pods {selector} in {namespace}"))
     }
 
+    /// The ready pod of a component of the control plane.
+    pub async fn component(&self, component: &str) -> Result<Pod> {
+        let selector = format!("linkerd.io/control-plane-component={component}");
+        Ok(self.ready(CONTROL_PLANE, &selector, Some(1)).await?.remove(0))
+    }
+
+    /// Asks for so many pods of a Deployment.
+    pub async fn scale(&self, namespace: &str, deployment: &str, replicas: usize) -> Result<()> {
+        let (namespace, replicas) = (format!("--namespace={namespace}"), format!("--replicas={replicas}"));
+        self.kubectl(&["scale", &namespace, &format!("deployment/{deployment}"), &replicas]).await.map(drop)
+    }
+
+    /// Runs `linkerd check` with further arguments, whose judgement has to be good. Returns the report.
+    pub async fn check(&self, arguments: &[&str]) -> Result<String> {
+        let report = self.linkerd(&[&["check"], arguments].concat()).await?;
+        ensure!(report.contains("Status check results are √"), "check {} printed\n{report}", arguments.join(" "));
+        Ok(report)
+    }
+
     /// Waits until only `count` pods are left, and those on their way out are gone.
     pub async fn gone(&self, namespace: &str, selector: &str, count: usize) -> Result<()> {
         let api: Api<Pod> = Api::namespaced(self.cluster.client(), namespace);

@@ -1,6 +1,6 @@
 //! What a run measured.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -11,8 +11,10 @@ pub struct Report {
     pub left_out: Vec<&'static str>,
     /// Times, by what took them.
     pub times: Vec<(String, Duration)>,
-    /// Resident memory of the processes of the control plane, in bytes, by pod: idle, and under load.
-    pub memory: BTreeMap<String, (Option<f64>, Option<f64>)>,
+    /// Resident memory of the processes of the control plane, in bytes, by component, before the demo came.
+    pub memory_when_idle: BTreeMap<&'static str, f64>,
+    /// The same, under load.
+    pub memory_under_load: BTreeMap<&'static str, f64>,
     /// Requests that were sent and lost, by what was done meanwhile.
     pub requests: Vec<(String, u64, u64)>,
 }
@@ -32,12 +34,14 @@ impl fmt::Display for Report {
             }
             writeln!(f)?;
         }
-        if !self.memory.is_empty() {
+        let components: BTreeSet<_> = self.memory_when_idle.keys().chain(self.memory_under_load.keys()).collect();
+        if !components.is_empty() {
             writeln!(f, "| resident memory, MiB | idle | under the demo's load |\n|---|---|---|")?;
             let shown =
-                |bytes: Option<f64>| bytes.map_or("–".to_owned(), |bytes| format!("{:.1}", bytes / 1048576.0));
-            for (component, (idle, loaded)) in &self.memory {
-                writeln!(f, "| {component} | {} | {} |", shown(*idle), shown(*loaded))?;
+                |bytes: Option<&f64>| bytes.map_or("–".to_owned(), |bytes| format!("{:.1}", bytes / 1_048_576.0));
+            for component in components {
+                let (idle, loaded) = (self.memory_when_idle.get(component), self.memory_under_load.get(component));
+                writeln!(f, "| {component} | {} | {} |", shown(idle), shown(loaded))?;
             }
             writeln!(f)?;
         }

@@ -1,11 +1,9 @@
 //! `cargo xtask bench`: how much memory the processes take, how fast a change is, and how fast certificates are.
 
-use std::process::Command;
-
 use anyhow::Result;
 
 use crate::progress::heading;
-use crate::{run, tools, workspace};
+use crate::{run, tools};
 
 /// Measures with the binaries as they are released, against a real API server, and prints tables.
 pub fn run() -> Result<()> {
@@ -14,16 +12,10 @@ pub fn run() -> Result<()> {
         tools::provide(tool)?;
     }
     heading("binaries, in release mode");
-    run::visible(cargo().args(["build", "--release", "--workspace", "--bins"]))?;
+    run::visible(run::cargo().args(["build", "--release", "--workspace", "--bins"]))?;
     for bench in ["scale", "identity"] {
         heading(bench);
-        run::visible(cargo().args(["bench", "--package", "linkerd-tests", "--bench", bench]))?;
+        run::visible(run::cargo().args(["bench", "--package", "linkerd-tests", "--bench", bench]))?;
     }
     Ok(())
-}
-
-fn cargo() -> Command {
-    let mut command = Command::new(env!("CARGO"));
-    command.current_dir(workspace::root());
-    command
 }

@@ -12,6 +12,13 @@ use crate::workspace;
 /// How much of a log explains a failure without burying it.
 const TAIL_LINES: usize = 40;
 
+/// The cargo that runs this program, in the checkout.
+pub fn cargo() -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    command.current_dir(workspace::root());
+    command
+}
+
 /// Runs a program with its output shown; an error names the command that reproduces it.
 pub fn visible(command: &mut Command) -> Result<()> {
     let status = command.stdin(Stdio::null()).status().with_context(|| format!("cannot start `{}`", line(command)))?;

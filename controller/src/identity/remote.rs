@@ -4,8 +4,8 @@ use super::{Certify, CertifyError, read};
 use crate::tls;
 use hyper_util::rt::TokioIo;
 use linkerd_proto::identity::{CertifyRequest, CertifyResponse, identity_client::IdentityClient};
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject};
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -43,17 +43,6 @@ impl Certify for RemoteIdentity {
 }
 
 fn client_config(anchors: &Path) -> Result<ClientConfig, CertifyError> {
-    let unusable = |reason: String| CertifyError::Anchors { path: anchors.display().to_string(), reason };
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&read(anchors)?) {
-        let certificate = certificate.map_err(|error| unusable(error.to_string()))?;
-        roots.add(certificate).map_err(|error| unusable(error.to_string()))?;
-    }
-    if roots.is_empty() {
-        return Err(unusable("no certificate".to_owned()));
-    }
-    let config = ClientConfig::builder_with_provider(tls::provider())
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .map_err(|error| unusable(error.to_string()))?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
+    tls::mesh_client(&read(anchors)?)
+        .map_err(|error| CertifyError::Anchors { path: anchors.display().to_string(), reason: error.to_string() })
 }

@@ -46,8 +46,7 @@ async fn without_injector(mesh: &Mesh) -> Result<()> {
 }
 
 async fn scale(mesh: &Mesh, replicas: usize) -> Result<()> {
-    let (namespace, count) = (format!("--namespace={CONTROL_PLANE}"), format!("--replicas={replicas}"));
-    mesh.kubectl(&["scale", &namespace, "deployment/linkerd-proxy-injector", &count]).await?;
+    mesh.scale(CONTROL_PLANE, "linkerd-proxy-injector", replicas).await?;
     if replicas > 0 {
         mesh.ready(CONTROL_PLANE, INJECTOR, Some(replicas)).await?;
     }

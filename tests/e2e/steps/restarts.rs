@@ -17,31 +17,25 @@ pub async fn restarts(mesh: &Mesh, report: &mut Report) -> Result<()> {
     for component in COMPONENTS {
         let (requests, ()) = load::during(mesh, kill(mesh, component)).await.with_context(|| component.to_owned())?;
         report.requests.push((format!("{component} killed"), requests.sent, requests.lost));
-        ensure!(
-            requests.lost == 0,
-            "{} of {} requests were lost while {component} was away",
-            requests.lost,
-            requests.sent
-        );
+        requests.ensure_none_lost().with_context(|| format!("while {component} was away"))?;
     }
     // And they all do their work: a new pod gets its proxy, its certificate, its policy and its requests.
     if mesh.proxy == Proxy::Real {
         let (requests, _) = load::during(mesh, scaling::there_and_back(mesh, "emoji", "emoji-svc", 2)).await?;
-        ensure!(requests.lost == 0, "{} of {} requests were lost", requests.lost, requests.sent);
+        requests.ensure_none_lost()?;
     }
     Ok(())
 }
 
 /// Kills a component's process, and waits for another one with as many streams.
 async fn kill(mesh: &Mesh, component: &str) -> Result<()> {
-    let selector = format!("linkerd.io/control-plane-component={component}");
-    let killed = mesh.ready(CONTROL_PLANE, &selector, Some(1)).await?.remove(0);
+    let killed = mesh.component(component).await?;
     let before = streams(mesh, &killed).await?;
     let namespace = format!("--namespace={CONTROL_PLANE}");
     // The process gets no time to say good-bye.
     mesh.kubectl(&["delete", "pod", &namespace, name(&killed), "--force", "--grace-period=0"]).await?;
     let another = eventually(PODS, || async {
-        let pod = mesh.ready(CONTROL_PLANE, &selector, Some(1)).await?.remove(0);
+        let pod = mesh.component(component).await?;
         ensure!(name(&pod) != name(&killed), "{} is still there", name(&pod));
         Ok(pod)
     });

@@ -19,14 +19,10 @@ pub async fn scaling(mesh: &Mesh, report: &mut Report) -> Result<()> {
         let (requests, time) = load::during(mesh, there_and_back(mesh, deployment, app, 3)).await?;
         report.requests.push((format!("{deployment} scaled from 1 to 3 and back"), requests.sent, requests.lost));
         report.time(format!("from `kubectl scale` until two more pods of {deployment} are ready, with proxies"), time);
-        ensure!(
-            requests.lost == 0,
-            "{} of {} requests were lost while {deployment} was scaled",
-            requests.lost,
-            requests.sent
-        );
+        requests.ensure_none_lost().with_context(|| format!("while {deployment} was scaled"))?;
     }
-    memory(mesh, |slot, bytes| slot.1 = Some(bytes), report).await
+    report.memory_under_load = memory(mesh).await?;
+    Ok(())
 }
 
 /// Scales up until every pod gets requests, and down to one again. Returns the time until they were ready.
@@ -44,8 +40,7 @@ pub async fn there_and_back(mesh: &Mesh, deployment: &str, app: &str, replicas: 
 /// time until they were ready.
 async fn scale(mesh: &Mesh, deployment: &str, selector: &str, replicas: usize) -> Result<Duration> {
     let started = Instant::now();
-    let (namespace, replicas_flag) = (format!("--namespace={DEMO}"), format!("--replicas={replicas}"));
-    mesh.kubectl(&["scale", &namespace, &format!("deployment/{deployment}"), &replicas_flag]).await?;
+    mesh.scale(DEMO, deployment, replicas).await?;
     mesh.ready(DEMO, selector, Some(replicas)).await?;
     let time = started.elapsed();
     mesh.gone(DEMO, selector, replicas).await?;

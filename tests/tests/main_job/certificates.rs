@@ -64,19 +64,24 @@ impl Authority {
         Ok(config.with_root_certificates(roots).with_no_client_auth())
     }
 
-    /// Checks a certificate as a proxy does: its chain to the root, its time and its name.
+    /// Checks a certificate as a proxy does.
     fn verify(&self, response: &CertifyResponse, name: &str) -> Result<()> {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.root.clone())?;
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build()?;
-        let intermediates: Vec<_> =
-            response.intermediate_certificates.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
-        let leaf = CertificateDer::from(response.leaf_certificate.as_slice());
-        let name = ServerName::try_from(name)?;
-        verifier.verify_server_cert(&leaf, &intermediates, &name, &[], UnixTime::now())?;
-        Ok(())
+        is_accepted(response, name, &self.root)
     }
+}
+
+/// Whether a proxy that trusts one root alone accepts a certificate: its chain, its time and its name.
+pub fn is_accepted(response: &CertifyResponse, name: &str, root: &CertificateDer<'static>) -> Result<()> {
+    let mut roots = RootCertStore::empty();
+    roots.add(root.clone())?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build()?;
+    let intermediates: Vec<_> =
+        response.intermediate_certificates.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
+    let leaf = CertificateDer::from(response.leaf_certificate.as_slice());
+    let name = ServerName::try_from(name.to_owned())?;
+    verifier.verify_server_cert(&leaf, &intermediates, &name, &[], UnixTime::now())?;
+    Ok(())
 }
 
 pub fn identity(account: &str, namespace: &str) -> String {

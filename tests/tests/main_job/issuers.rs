@@ -1,6 +1,5 @@
 //! The issuer of `linkerd-identity` while it runs: replaced, broken, and moved to another root.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -14,14 +13,11 @@ use linkerd_tests::cluster::Cluster;
 use linkerd_tests::process::Process;
 use linkerd_tests::{eventually, helm};
 use rcgen::{CertificateParams, CertifiedIssuer, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
-use rustls::RootCertStore;
-use rustls::client::{WebPkiServerVerifier, danger::ServerCertVerifier};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use serde_json::json;
 use tempfile::TempDir;
 use tonic::Code;
 
-use crate::certificates::AUDIENCE;
+use crate::certificates::{AUDIENCE, is_accepted};
 use crate::setup::{DEADLINE, DOMAIN, Service, channel, cluster};
 
 type Made = CertifiedIssuer<'static, KeyPair>;
@@ -119,20 +115,6 @@ impl Identity {
         })
         .await
     }
-}
-
-/// Whether a proxy that trusts one root alone accepts a certificate.
-fn is_accepted(response: &CertifyResponse, name: &str, root: &CertificateDer<'static>) -> Result<()> {
-    let mut roots = RootCertStore::empty();
-    roots.add(root.clone())?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build()?;
-    let intermediates: Vec<_> =
-        response.intermediate_certificates.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
-    let leaf = CertificateDer::from(response.leaf_certificate.as_slice());
-    let name = ServerName::try_from(name.to_owned())?;
-    verifier.verify_server_cert(&leaf, &intermediates, &name, &[], UnixTime::now())?;
-    Ok(())
 }
 
 /// An authority of a name, with a key of its own.

@@ -38,7 +38,7 @@ pub fn run(args: &Args) -> Result<()> {
     super::load(&Load { archives: Vec::new() })?;
     heading("command line and suite");
     let packages = ["--package", "linkerd-cli", "--package", "linkerd-tests"];
-    run::visible(cargo().args(["build", "--bins"]).args(packages))?;
+    run::visible(run::cargo().args(["build", "--bins"]).args(packages))?;
 
     heading("suite");
     let built = workspace::target().join("debug");
@@ -58,10 +58,4 @@ pub fn run(args: &Args) -> Result<()> {
         suite.env_remove(variable);
     }
     run::visible(&mut suite).context("the mesh does not do on a cluster what it promises")
-}
-
-fn cargo() -> Command {
-    let mut command = Command::new(env!("CARGO"));
-    command.current_dir(workspace::root());
-    command
 }

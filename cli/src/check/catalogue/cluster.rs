@@ -24,14 +24,14 @@ pub fn setup() -> Vec<Check<Context>> {
     vec![
         check("control plane namespace does not already exist", "pre-ns", |c| Box::pin(pre::namespace(c))),
         check("can create non-namespaced resources", "pre-k8s-cluster-k8s", |c| Box::pin(pre::cluster_scoped(c))),
-        check("can create ServiceAccounts", "pre-k8s", |c| Box::pin(pre::service_accounts(c))),
-        check("can create Services", "pre-k8s", |c| Box::pin(pre::services(c))),
-        check("can create Deployments", "pre-k8s", |c| Box::pin(pre::deployments(c))),
-        check("can create ConfigMaps", "pre-k8s", |c| Box::pin(pre::config_maps(c))),
-        check("can create Secrets", "pre-k8s", |c| Box::pin(pre::secrets(c))),
-        check("can create Roles", "pre-k8s", |c| Box::pin(pre::roles(c))),
-        check("can create RoleBindings", "pre-k8s", |c| Box::pin(pre::role_bindings(c))),
-        check("can read Secrets", "pre-k8s", |c| Box::pin(pre::read_secrets(c))),
+        check("can create ServiceAccounts", "pre-k8s", |c| Box::pin(pre::may(c, "create", "", "serviceaccounts"))),
+        check("can create Services", "pre-k8s", |c| Box::pin(pre::may(c, "create", "", "services"))),
+        check("can create Deployments", "pre-k8s", |c| Box::pin(pre::may(c, "create", "apps", "deployments"))),
+        check("can create ConfigMaps", "pre-k8s", |c| Box::pin(pre::may(c, "create", "", "configmaps"))),
+        check("can create Secrets", "pre-k8s", |c| Box::pin(pre::may(c, "create", "", "secrets"))),
+        check("can create Roles", "pre-k8s", |c| Box::pin(pre::may(c, "create", pre::RBAC, "roles"))),
+        check("can create RoleBindings", "pre-k8s", |c| Box::pin(pre::may(c, "create", pre::RBAC, "rolebindings"))),
+        check("can read Secrets", "pre-k8s", |c| Box::pin(pre::may(c, "get", "", "secrets"))),
         check("no clock skew detected", "pre-k8s-clock-skew", |c| Box::pin(pre::clocks(c))).warning(),
     ]
 }

@@ -1,7 +1,18 @@
 //! Builders for tests.
 
+use crate::check::verdict::Finding;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
+
+/// What is wrong, of something that has to be.
+#[track_caller]
+pub fn text(verdict: Result<impl Sized, Finding>) -> String {
+    match verdict {
+        Err(Finding::Error(text)) => text,
+        Err(finding) => panic!("{finding:?}"),
+        Ok(_) => panic!("all is well"),
+    }
+}
 
 /// A pod of the data plane in namespace `app`: running, with a ready proxy.
 pub struct PodBuilder {

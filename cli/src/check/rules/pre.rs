@@ -61,47 +61,11 @@ fn dynamic(document: Document) -> anyhow::Result<(ApiResource, DynamicObject)> {
     Ok((ApiResource::from_gvk(&gvk), object))
 }
 
-/// The user may make ServiceAccounts.
-pub async fn service_accounts(context: &Context) -> Verdict {
-    may(context, "create", "", "serviceaccounts").await
-}
+/// Group of Roles and RoleBindings.
+pub const RBAC: &str = "rbac.authorization.k8s.io";
 
-/// The user may make Services.
-pub async fn services(context: &Context) -> Verdict {
-    may(context, "create", "", "services").await
-}
-
-/// The user may make Deployments.
-pub async fn deployments(context: &Context) -> Verdict {
-    may(context, "create", "apps", "deployments").await
-}
-
-/// The user may make ConfigMaps.
-pub async fn config_maps(context: &Context) -> Verdict {
-    may(context, "create", "", "configmaps").await
-}
-
-/// The user may make Secrets.
-pub async fn secrets(context: &Context) -> Verdict {
-    may(context, "create", "", "secrets").await
-}
-
-/// The user may make Roles.
-pub async fn roles(context: &Context) -> Verdict {
-    may(context, "create", "rbac.authorization.k8s.io", "roles").await
-}
-
-/// The user may make RoleBindings.
-pub async fn role_bindings(context: &Context) -> Verdict {
-    may(context, "create", "rbac.authorization.k8s.io", "rolebindings").await
-}
-
-/// The user may read Secrets.
-pub async fn read_secrets(context: &Context) -> Verdict {
-    may(context, "get", "", "secrets").await
-}
-
-async fn may(context: &Context, verb: &str, group: &str, resource: &str) -> Verdict {
+/// The user may do something to a resource of the control plane's namespace.
+pub async fn may(context: &Context, verb: &str, group: &str, resource: &str) -> Verdict {
     let text = |text: &str| Some(text.to_owned());
     let namespace = context.namespace();
     let attributes = ResourceAttributes {

@@ -1,10 +1,10 @@
 //! TLS with a server that the mesh certified.
 
 use crate::{cluster::told, port_forward::Forwarded};
-use anyhow::{Context as _, ensure};
-use linkerd_controller::tls::provider;
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject as _};
+use anyhow::Context as _;
+use linkerd_controller::tls::mesh_client;
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
 use std::{io, pin::Pin, sync::Arc, time::Duration};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
@@ -22,15 +22,7 @@ impl Tls {
     /// # Errors
     /// When the anchors are none, or the identity is no name.
     pub fn new(anchors: &str, identity: &str) -> anyhow::Result<Self> {
-        let mut roots = RootCertStore::empty();
-        for anchor in CertificateDer::pem_slice_iter(anchors.as_bytes()) {
-            roots.add(anchor.context(UNUSABLE)?).context(UNUSABLE)?;
-        }
-        ensure!(!roots.is_empty(), "{UNUSABLE}: there is no certificate in it");
-        let config = ClientConfig::builder_with_provider(provider())
-            .with_protocol_versions(&[&rustls::version::TLS13])?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let config = mesh_client(anchors.as_bytes()).context(UNUSABLE)?;
         let name = ServerName::try_from(identity.to_owned());
         let name = name.with_context(|| format!("{identity} cannot be the identity of a server"))?;
         Ok(Self { config: Arc::new(config), name })

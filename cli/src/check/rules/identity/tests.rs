@@ -1,4 +1,5 @@
 use super::*;
+use crate::check::rules::builder::text;
 use k8s_openapi::ByteString;
 use linkerd_identity::generate;
 use rcgen::{CertificateParams, KeyPair};
@@ -28,15 +29,6 @@ fn secret<const N: usize>(parts: [(&str, &str); N]) -> Secret {
 fn read(made: &generate::Credentials, bundle: &str) -> Credentials {
     let secret = secret([("crt.pem", &made.issuer), ("key.pem", &made.issuer_key)]);
     Credentials::read("linkerd.io/tls", &secret, bundle).unwrap_or_else(|finding| panic!("{finding:?}"))
-}
-
-#[track_caller]
-fn text(verdict: Result<impl Sized, Finding>) -> String {
-    match verdict {
-        Err(Finding::Error(text)) => text,
-        Err(finding) => panic!("{finding:?}"),
-        Ok(_) => panic!("all is well"),
-    }
 }
 
 #[test]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::check::rules::builder::text;
 use k8s_openapi::{ByteString, api::admissionregistration::v1::ServiceReference};
 use linkerd_injector::core::values::Values;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -56,15 +57,6 @@ fn client(bundle: &str) -> WebhookClientConfig {
 
 fn served(certificate: &str, key: &str) -> Served {
     Served::read(&INJECTOR, Some(&secret(certificate, key))).unwrap_or_else(|finding| panic!("{finding:?}"))
-}
-
-#[track_caller]
-fn text(verdict: Result<impl Sized, Finding>) -> String {
-    match verdict {
-        Err(Finding::Error(text)) => text,
-        Err(finding) => panic!("{finding:?}"),
-        Ok(_) => panic!("all is well"),
-    }
 }
 
 #[test]
